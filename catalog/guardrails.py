@@ -656,6 +656,14 @@ def violations_batch(price: Ints, limits: GuardrailBatch, facts: PriceFacts) -> 
     return broken
 
 
+def hard_floor_ticks(limits: GuardrailBatch, facts: PriceFacts) -> Ints:
+    """Return (sku,) int64 ticks below which no automatic price may be published; `MISSING` where there is no cost."""
+    floor = np.zeros(len(facts), dtype=np.int64)
+    for _, low, _ in _hard_intervals(limits, facts):
+        floor = np.maximum(floor, low)
+    return np.where(_positive(facts.cost_units), floor, MISSING)
+
+
 def violations(price: int | None, guardrails: Guardrails, *, cost_units: int | None) -> tuple[Rule, ...]:
     """Return the hard rules that one price (ticks) breaks, strongest first; empty where it may be published."""
     facts = PriceFacts.single(cost_units=cost_units, current_ticks=None)

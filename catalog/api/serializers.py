@@ -1,0 +1,86 @@
+"""What the price endpoints take and show. Money is a decimal string beside its currency."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from catalog.models import PriceChange
+from catalog.models.listing import PriceSource
+from catalog.money import amount_text
+
+MAX_BATCH = 1000
+
+
+class ServedPriceSerializer(serializers.Serializer[Any]):
+    sku = serializers.CharField()
+    channel = serializers.CharField()
+    price = serializers.CharField(help_text="Decimal string.")
+    currency = serializers.CharField()
+    list_price = serializers.CharField()
+    version = serializers.IntegerField(help_text="0 while only the list price exists; also the ETag.")
+    valid_until = serializers.DateTimeField(help_text="Ask again after this time.")
+    source = serializers.ChoiceField(choices=PriceSource.choices)
+    binding_rule = serializers.CharField(allow_null=True)
+    decision_id = serializers.CharField(allow_null=True)
+    prior_price = serializers.CharField(help_text="Lowest price of the 30 days before the reduction (98/6/EC Art. 6a).")
+    personalised = serializers.BooleanField(help_text="Whether personal data was used.")
+    assumed = serializers.ListField(child=serializers.CharField(), help_text="Facts made up for the demo.")
+
+
+class PriceBatchRequestSerializer(serializers.Serializer[Any]):
+    skus = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        min_length=1,
+        max_length=MAX_BATCH,
+        help_text=f"1 to {MAX_BATCH} SKUs.",
+    )
+    channel = serializers.SlugField(required=False, help_text="Defaults to the shop's default channel.")
+
+
+class PriceBatchSerializer(serializers.Serializer[Any]):
+    prices = ServedPriceSerializer(many=True)
+    unknown_skus = serializers.ListField(child=serializers.CharField())
+
+
+class ProductSerializer(serializers.Serializer[Any]):
+    sku = serializers.CharField(source="product.sku")
+    name = serializers.CharField(source="product.name")
+    category = serializers.CharField(source="product.category.code", allow_null=True, default=None)
+    channel = serializers.CharField(source="channel.code")
+    currency = serializers.CharField(source="channel.currency")
+    price = serializers.SerializerMethodField()
+    list_price = serializers.SerializerMethodField()
+    version = serializers.IntegerField(source="price_version")
+
+    def get_price(self, listing: Any) -> str:
+        return amount_text(listing.price_in_force, listing.channel.currency_exponent)
+
+    def get_list_price(self, listing: Any) -> str:
+        return amount_text(listing.list_price, listing.channel.currency_exponent)
+
+
+class PriceChangeSerializer(serializers.ModelSerializer[PriceChange]):
+    price = serializers.SerializerMethodField()
+    previous_price = serializers.SerializerMethodField()
+    prior_price = serializers.SerializerMethodField()
+    currency = serializers.CharField(source="listing.channel.currency")
+    decision_id = serializers.CharField(source="pk")
+    author = serializers.CharField(source="author.username", default=None, allow_null=True)
+
+    class Meta:
+        model = PriceChange
+        fields = [
+            "decision_id", "version", "price", "previous_price", "prior_price", "currency", "valid_from", "source",
+            "binding_rule", "reason", "author", "run_id", "personalised",
+        ]  # fmt: skip
+
+    def get_price(self, change: PriceChange) -> str:
+        return amount_text(change.price, change.listing.channel.currency_exponent)
+
+    def get_previous_price(self, change: PriceChange) -> str | None:
+        if change.previous_price is None:
+            return None
+        return amount_text(change.previous_price, change.listing.channel.currency_exponent)
+
+    def get_prior_price(self, change: PriceChange) -> str:
+        return amount_text(change.prior_price, change.listing.channel.currency_exponent)

@@ -1,0 +1,111 @@
+"""The storefront's doors. Each makes one gateway or selector call and translates."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog.api.pagination import ByPrimaryKey, NewestVersionFirst
+from catalog.api.serializers import (
+    PriceBatchRequestSerializer,
+    PriceBatchSerializer,
+    PriceChangeSerializer,
+    ProductSerializer,
+    ServedPriceSerializer,
+)
+from catalog.gateway import served_prices
+from catalog.models import Listing
+from catalog.models.access import Scope
+from catalog.selectors.listings import active_listings, listing_of, price_history
+
+CHANNEL = OpenApiParameter("channel", str, description="Defaults to the shop's default channel.")
+
+
+def channel_of(request: Request) -> str:
+    return request.query_params.get("channel", settings.DEFAULT_CHANNEL)
+
+
+def required_listing(request: Request, sku: str) -> Listing:
+    """Return the listing of the URL, or answer 404 with the way to find one."""
+    listing = listing_of(channel=channel_of(request), sku=sku)
+    if listing is None:
+        raise unknown_sku(sku, channel_of(request))
+    return listing
+
+
+def unknown_sku(sku: str, channel: str) -> NotFound:
+    return NotFound(f"No SKU {sku!r} in channel {channel!r}: GET /api/v1/products lists what there is.")
+
+
+def _with_validity(record: dict[str, Any]) -> dict[str, Any]:
+    return {**record, "valid_until": timezone.now() + timedelta(seconds=settings.PRICE_CACHE_TTL_SECONDS)}
+
+
+class PriceView(APIView):
+    required_scope = Scope.PRICES_READ
+
+    @extend_schema(operation_id="price", parameters=[CHANNEL], responses=ServedPriceSerializer, tags=["prices"])
+    def get(self, request: Request, sku: str) -> Response:
+        """The price in force of one SKU. The ETag is the price's version; If-None-Match answers 304."""
+        channel = channel_of(request)
+        record = served_prices(channel=channel, skus=[sku]).get(sku)
+        if record is None:
+            raise unknown_sku(sku, channel)
+        etag = f'"{record["version"]}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        if etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
+            return Response(status=304, headers=headers)
+        return Response(ServedPriceSerializer(_with_validity(record)).data, headers=headers)
+
+
+class PriceBatchView(APIView):
+    required_scope = Scope.PRICES_READ
+
+    @extend_schema(
+        operation_id="prices_batch",
+        request=PriceBatchRequestSerializer,
+        responses=PriceBatchSerializer,
+        tags=["prices"],
+    )
+    def post(self, request: Request) -> Response:
+        """The prices of many SKUs, in the order asked; SKUs that do not exist are named."""
+        body = PriceBatchRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        skus = list(dict.fromkeys(body.validated_data["skus"]))
+        records = served_prices(channel=body.validated_data.get("channel", settings.DEFAULT_CHANNEL), skus=skus)
+        answer = {
+            "prices": [_with_validity(records[sku]) for sku in skus if sku in records],
+            "unknown_skus": [sku for sku in skus if sku not in records],
+        }
+        return Response(PriceBatchSerializer(answer).data)
+
+
+@extend_schema(operation_id="price_history", parameters=[CHANNEL], tags=["prices"])
+class PriceHistoryView(ListAPIView[Any]):
+    """Every price that was published for one SKU, newest first."""
+
+    required_scope = Scope.PRICES_READ
+    serializer_class = PriceChangeSerializer
+    pagination_class = NewestVersionFirst
+
+    def get_queryset(self) -> Any:
+        return price_history(listing=required_listing(self.request, self.kwargs["sku"]))
+
+
+@extend_schema(operation_id="products", parameters=[CHANNEL], tags=["products"])
+class ProductListView(ListAPIView[Any]):
+    """All products of a channel with the price in force."""
+
+    required_scope = Scope.PRICES_READ
+    serializer_class = ProductSerializer
+    pagination_class = ByPrimaryKey
+
+    def get_queryset(self) -> Any:
+        return active_listings(channel=channel_of(self.request))

@@ -1,0 +1,181 @@
+"""The publish gate: the one way by which a price comes into force.
+
+Whoever decided a price (optimiser, bandit, experiment, person, import) hands it over as a proposal. The gate never
+changes a price: it publishes it or refuses it by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+
+from catalog.guardrails import (
+    HARD_RULES,
+    MISSING,
+    Rule,
+    hard_floor_ticks,
+    int_column,
+    loss_floor_ticks,
+    violations_batch,
+)
+from catalog.models import Channel, Listing, PriceChange
+from catalog.models.listing import PriceSource
+from catalog.money import from_ticks, to_ticks
+from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from catalog.selectors.prior_price import lowest_recent_prices
+from catalog.services.served_records import refresh_served_records
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A price that somebody decided for a listing.
+
+    ``expected_version`` is the price version that the decision was based on: if another price came into force
+    meanwhile, the proposal is refused. None publishes whatever is in force.
+    """
+
+    listing_id: int
+    price: Decimal
+    idempotency_key: str
+    expected_version: int | None = None
+    binding_rule: str = ""
+    explanation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """What the gate did with each proposal, by listing id."""
+
+    published: list[int]
+    unchanged: list[int]
+    already_published: list[int]
+    refused: dict[int, str]
+
+
+def publish_prices(
+    *,
+    channel: Channel,
+    proposals: Sequence[Proposal],
+    source: PriceSource,
+    now: datetime,
+    author: AbstractBaseUser | None = None,
+    run_id: UUID | None = None,
+    reason: str = "",
+) -> PublishReport:
+    """Check proposals against the current facts and bring those that pass into force, in one transaction.
+
+    Locks the listings in primary-key order. Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``,
+    ``floor``, ``ceiling``), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``unknown_listing``.
+    A proposal whose idempotency key is in the ledger is not published again. After the commit the served records are
+    refreshed.
+    """
+    by_listing = {proposal.listing_id: proposal for proposal in proposals}
+    if len(by_listing) != len(proposals):
+        raise ValueError("two proposals for one listing: decide on one before publishing")
+    with transaction.atomic():
+        locked = (
+            Listing.objects.filter(pk__in=by_listing, channel=channel)
+            .select_related("product")
+            .select_for_update(of=("self",))
+            .order_by("pk")
+        )
+        facts = pricing_facts(channel=channel, listings=locked, now=now)
+        already = _already_published(proposals)
+        refused = _refusals(facts, by_listing, source)
+        refused |= {pk: "unknown_listing" for pk in by_listing.keys() - {row.pk for row in facts.listings}}
+        unchanged = [
+            row.pk
+            for row in facts.listings
+            if row.pk not in refused and row.pk not in already and row.price == by_listing[row.pk].price
+        ]
+        skipped = refused.keys() | already | set(unchanged)
+        floors = _floors(facts, source)
+        changes = [
+            PriceChange(
+                listing=row,
+                version=row.price_version + 1,
+                price=by_listing[row.pk].price,
+                previous_price=row.price,
+                floor=floors[index],
+                valid_from=now,
+                source=source,
+                reason=reason,
+                author=author,
+                run_id=run_id,
+                idempotency_key=by_listing[row.pk].idempotency_key,
+                binding_rule=by_listing[row.pk].binding_rule,
+                explanation=by_listing[row.pk].explanation,
+            )
+            for index, row in enumerate(facts.listings)
+            if row.pk not in skipped
+        ]
+        _append_to_ledger(changes, now)
+        published = [change.listing_id for change in changes]
+        transaction.on_commit(lambda: refresh_served_records(channel=channel.code, listing_ids=published))
+    return PublishReport(
+        published=published,
+        unchanged=unchanged,
+        already_published=sorted(already),
+        refused={pk: why for pk, why in refused.items() if pk not in already},
+    )
+
+
+def _already_published(proposals: Sequence[Proposal]) -> set[int]:
+    keys = {proposal.idempotency_key for proposal in proposals}
+    found = PriceChange.objects.filter(
+        idempotency_key__in=keys, listing_id__in=[proposal.listing_id for proposal in proposals]
+    ).values_list("listing_id", "idempotency_key")
+    decided = {(proposal.listing_id, proposal.idempotency_key) for proposal in proposals}
+    return {listing for listing, key in found if (listing, key) in decided}
+
+
+def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: PriceSource) -> dict[int, str]:
+    exponent = facts.channel.currency_exponent
+    prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
+    broken = violations_batch(prices, facts.limits, facts.facts)
+    rules = HARD_RULES if source.is_automatic else (Rule.LOSS_FLOOR,)
+    refused: dict[int, str] = {}
+    for index, row in enumerate(facts.listings):
+        proposal = proposals[row.pk]
+        if proposal.expected_version is not None and proposal.expected_version != row.price_version:
+            refused[row.pk] = "price_changed_meanwhile"
+        elif source.is_automatic and broken[Rule.UNPRICED][index]:
+            refused[row.pk] = "missing_cost"
+        elif rule := next((rule for rule in rules if broken[rule][index]), None):
+            refused[row.pk] = rule.label
+    return refused
+
+
+def _floors(facts: PricingFacts, source: PriceSource) -> list[Decimal | None]:
+    """Return the floor that the ledger row stores and the database enforces; None where the cost is unknown."""
+    cost = facts.facts.cost_units
+    if source.is_automatic:
+        floor = hard_floor_ticks(facts.limits, facts.facts)
+    else:
+        floor = np.where(cost > 0, loss_floor_ticks(np.maximum(cost, 0)), MISSING)
+    exponent = facts.channel.currency_exponent
+    return [None if ticks == MISSING else from_ticks(ticks, exponent) for ticks in floor.tolist()]
+
+
+MOVE_LISTINGS_SQL = """
+UPDATE catalog_listing listing
+   SET price = change.price, price_version = change.version, price_source = change.source,
+       price_since = change.valid_from
+  FROM catalog_pricechange change
+ WHERE change.id = ANY(%s) AND listing.id = change.listing_id
+"""
+
+
+def _append_to_ledger(changes: list[PriceChange], now: datetime) -> None:
+    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=now)
+    for change in changes:
+        change.prior_price = lowest.get(change.listing_id, change.price)
+    PriceChange.objects.bulk_create(changes, batch_size=2000)
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])

@@ -1,0 +1,90 @@
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+from catalog.models.money import MoneyField
+from catalog.models.product import Channel, Product
+
+
+class PriceSource(models.TextChoices):
+    """Who decided a price."""
+
+    LIST_PRICE = "list_price", "list price"
+    OPTIMIZER = "optimizer", "optimiser"
+    BANDIT = "bandit", "bandit"
+    EXPERIMENT = "experiment", "experiment"
+    OVERRIDE = "override", "override"
+    ROLLBACK = "rollback", "rollback"
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether no person chose this price: such a price needs a known cost."""
+        return self in {PriceSource.OPTIMIZER, PriceSource.BANDIT, PriceSource.EXPERIMENT}
+
+
+class Listing(models.Model):
+    """A product in a channel: its facts for pricing and the price in force. Only the publish gate writes the price."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="listings")
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="listings")
+
+    list_price = MoneyField(help_text="The shop's own price; served while nothing else was published.")
+    unit_cost = MoneyField(null=True, blank=True, help_text="Empty means unknown: the SKU is not priced automatically.")
+    unit_cost_assumed = models.BooleanField(default=False)
+    unit_cost_at = models.DateTimeField(null=True, blank=True)
+    inventory = models.PositiveIntegerField(null=True, blank=True, help_text="Units; empty means not limited.")
+    inventory_assumed = models.BooleanField(default=False)
+    inventory_at = models.DateTimeField(null=True, blank=True)
+
+    price = MoneyField(null=True, blank=True, editable=False)
+    price_version = models.PositiveBigIntegerField(default=0, editable=False)
+    price_source = models.CharField(max_length=16, choices=PriceSource, blank=True, editable=False)
+    price_since = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "channel"], name="listing_once_per_channel"),
+            models.CheckConstraint(condition=Q(list_price__gt=0), name="listing_list_price_positive"),
+            models.CheckConstraint(condition=Q(unit_cost__isnull=True) | Q(unit_cost__gte=0), name="listing_cost_sane"),
+            models.CheckConstraint(condition=Q(price__isnull=True) | Q(price__gt=0), name="listing_price_positive"),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True, price_version=0) | Q(price__isnull=False, price_version__gt=0),
+                name="listing_price_has_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}@{self.channel_id}"
+
+    @property
+    def price_in_force(self) -> Decimal:
+        return self.list_price if self.price is None else self.price
+
+    @property
+    def assumed_facts(self) -> list[str]:
+        """Names of the facts that the demo made up."""
+        flags = {"unit_cost": self.unit_cost_assumed, "inventory": self.inventory_assumed}
+        return [name for name, assumed in flags.items() if assumed]
+
+
+class CompetitorPrice(models.Model):
+    """The latest offer seen of one competitor for a listing."""
+
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="competitor_prices")
+    competitor = models.CharField(max_length=100)
+    price = MoneyField()
+    observed_at = models.DateTimeField()
+    assumed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["listing", "competitor"], name="competitor_once_per_listing"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="competitor_price_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.competitor}: {self.price}"
+
+
+PRICE_IN_FORCE = models.functions.Coalesce(F("price"), F("list_price"))

@@ -1,0 +1,52 @@
+from django.core.validators import RegexValidator
+from django.db import models
+
+
+class Category(models.Model):
+    """What shoppers and guardrail policies group products by."""
+
+    code = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    assumed = models.BooleanField(default=False, help_text="Made up by the demo's rule, not given by the shop.")
+
+    class Meta:
+        verbose_name_plural = "categories"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Channel(models.Model):
+    """Where and in which currency a price applies: a web shop, a marketplace, a country."""
+
+    code = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    currency = models.CharField(
+        max_length=3, validators=[RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as GBP.")]
+    )
+    currency_exponent = models.PositiveSmallIntegerField(
+        default=2, help_text="Decimals of the currency's minor unit: 2 for GBP and EUR, 0 for JPY."
+    )
+    country = models.CharField(max_length=2, help_text="ISO 3166 code; decides which price law applies.")
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(currency_exponent__lte=4), name="channel_exponent_at_most_4"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Product(models.Model):
+    """One SKU. What it costs and sells for depends on the channel: see Listing."""
+
+    sku = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=300)
+    category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products")
+    is_active = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"{self.sku} {self.name}"

@@ -1,0 +1,31 @@
+"""The one place where amounts turn into minor units and back.
+
+Prices are whole minor units ("ticks": pence, cents); unit costs are hundredths of one, as `catalog.guardrails` takes
+them.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+COST_UNITS_PER_TICK = 100
+
+
+def to_ticks(amount: Decimal, exponent: int) -> int:
+    """Round an amount to the currency's minor unit, half to even."""
+    return int(amount.scaleb(exponent).to_integral_value(ROUND_HALF_EVEN))
+
+
+def from_ticks(ticks: int, exponent: int) -> Decimal:
+    return Decimal(int(ticks)).scaleb(-exponent)
+
+
+def to_cost_units(cost: Decimal, exponent: int) -> int:
+    return int((cost.scaleb(exponent) * COST_UNITS_PER_TICK).to_integral_value(ROUND_HALF_EVEN))
+
+
+def to_basis_points(rate: Decimal) -> int:
+    return int((rate * 10_000).to_integral_value(ROUND_HALF_EVEN))
+
+
+def amount_text(amount: Decimal, exponent: int) -> str:
+    """Return the decimal string that the API shows: exactly the currency's decimals."""
+    return f"{amount:.{exponent}f}"

@@ -1,0 +1,30 @@
+"""The competitor reference price: the median of the offers that can be believed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+
+STALE_AFTER = timedelta(days=14)
+ABSURD_FACTOR = 3  # an offer under a third of our price, or over three times it, is taken for an error of matching
+
+REFERENCE_SQL = """
+SELECT offer.listing_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY offer.price), max(offer.observed_at),
+       bool_or(offer.assumed)
+  FROM catalog_competitorprice offer JOIN catalog_listing listing ON listing.id = offer.listing_id
+ WHERE offer.listing_id = ANY(%(listings)s) AND offer.observed_at > %(fresh)s
+   AND offer.price BETWEEN listing.list_price / %(absurd)s AND listing.list_price * %(absurd)s
+ GROUP BY offer.listing_id
+"""
+
+
+def competitor_reference_prices(
+    *, listing_ids: Sequence[int], now: datetime
+) -> dict[int, tuple[Decimal, datetime, bool]]:
+    """Return (median price, newest observation, whether any was assumed) by listing, without stale and absurd offers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REFERENCE_SQL, {"listings": list(listing_ids), "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR}
+        )
+        return {listing: (price, seen, assumed) for listing, price, seen, assumed in cursor.fetchall()}

@@ -1,0 +1,61 @@
+"""What the guardrails and the optimiser must know about listings, in integer minor units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from catalog.guardrails import GuardrailBatch, PriceFacts, ResolvedGuardrails, int_column
+from catalog.models import Channel, Listing
+from catalog.money import to_cost_units, to_ticks
+from catalog.selectors.competitors import competitor_reference_prices
+from catalog.selectors.policies import PolicyBook
+
+
+@dataclass(frozen=True)
+class PricingFacts:
+    """Current facts and limits of some listings of one channel; every sequence has one entry a listing."""
+
+    channel: Channel
+    listings: list[Listing]
+    facts: PriceFacts
+    limits: GuardrailBatch
+    resolved: list[ResolvedGuardrails]
+    competitors: dict[int, tuple[Decimal, datetime, bool]]
+
+    def __len__(self) -> int:
+        return len(self.listings)
+
+
+def pricing_facts(*, channel: Channel, listings: QuerySet[Listing], now: datetime) -> PricingFacts:
+    """Read the facts of the given listings of ``channel`` in the queryset's order."""
+    rows = list(listings)
+    exponent = channel.currency_exponent
+    book = PolicyBook.for_channel(channel.pk, exponent)
+    resolved = [book.resolve(category_id=row.product.category_id, product_id=row.product_id) for row in rows]
+    competitors = competitor_reference_prices(listing_ids=[row.pk for row in rows], now=now)
+    return PricingFacts(
+        channel=channel,
+        listings=rows,
+        facts=_price_facts(rows, competitors, exponent),
+        limits=GuardrailBatch.from_rows([each.guardrails for each in resolved]),
+        resolved=resolved,
+        competitors=competitors,
+    )
+
+
+def _price_facts(
+    rows: Sequence[Listing], competitors: dict[int, tuple[Decimal, datetime, bool]], exponent: int
+) -> PriceFacts:
+    return PriceFacts(
+        cost_units=int_column(
+            [None if row.unit_cost is None else to_cost_units(row.unit_cost, exponent) for row in rows]
+        ),
+        current_ticks=int_column([to_ticks(row.price_in_force, exponent) for row in rows]),
+        stock=int_column([row.inventory for row in rows]),
+        competitor_ticks=int_column(
+            [to_ticks(competitors[row.pk][0], exponent) if row.pk in competitors else None for row in rows]
+        ),
+    )

@@ -1,0 +1,31 @@
+"""The prior price of Directive 98/6/EC Art. 6a: the lowest price applied in the 30 days before a reduction began."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+
+WINDOW = timedelta(days=30)
+
+# The price in force when the window opened counts too, however old its row is.
+LOWEST_PRICES_SQL = """
+SELECT wanted.listing_id, (
+    SELECT min(applied.price) FROM (
+        (SELECT price FROM catalog_pricechange
+          WHERE listing_id = wanted.listing_id AND valid_from > %(opens)s AND valid_from <= %(until)s)
+        UNION ALL
+        (SELECT price FROM catalog_pricechange
+          WHERE listing_id = wanted.listing_id AND valid_from <= %(opens)s
+          ORDER BY valid_from DESC, version DESC LIMIT 1)
+    ) applied
+)
+FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)
+"""
+
+
+def lowest_recent_prices(*, listing_ids: Sequence[int], until: datetime) -> dict[int, Decimal]:
+    """Return the lowest price in force during the 30 days up to ``until``; listings never published are absent."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOWEST_PRICES_SQL, {"listings": list(listing_ids), "opens": until - WINDOW, "until": until})
+        return {listing: price for listing, price in cursor.fetchall() if price is not None}

@@ -1,0 +1,67 @@
+"""Refuse a configuration that cannot work, and name the cure."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+REQUIRED_URLS = {
+    "DATABASE_URL": ("postgres://user:password@host:5432/pricing", {"postgres", "postgresql", "pgsql"}),
+    "REDIS_URL": ("redis://host:6379/0", {"redis", "rediss", "unix"}),
+    "CELERY_BROKER_URL": ("redis://host:6380/0", {"redis", "rediss"}),
+}
+
+
+@register()
+def check_required_urls(**kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name, (example, schemes) in REQUIRED_URLS.items():
+        value = getattr(settings, name)
+        hint = f"Set {name}, for example {name}={example}, or start through `make run`, which sets all of them."
+        if not value:
+            found.append(Error(f"{name} is not set.", hint=hint, id="pricing.E001"))
+        elif urlsplit(value).scheme not in schemes:
+            found.append(Error(f"{name} has the scheme {urlsplit(value).scheme!r}.", hint=hint, id="pricing.E002"))
+    return found
+
+
+@register()
+def check_broker_is_not_the_cache(**kwargs: Any) -> list[CheckMessage]:
+    """A cache may evict; a queue must not."""
+    if settings.REDIS_URL and settings.REDIS_URL == settings.CELERY_BROKER_URL:
+        return [
+            Error(
+                "REDIS_URL and CELERY_BROKER_URL are the same: the cache's eviction would drop queued tasks.",
+                hint="Run a second Redis instance with maxmemory-policy noeviction for CELERY_BROKER_URL.",
+                id="pricing.E003",
+            )
+        ]
+    return []
+
+
+@register()
+def check_cache_ttl(**kwargs: Any) -> list[CheckMessage]:
+    if settings.PRICE_CACHE_TTL_SECONDS <= 0:
+        return [
+            Error(
+                f"PRICE_CACHE_TTL_SECONDS is {settings.PRICE_CACHE_TTL_SECONDS}.",
+                hint="Set it to a positive number of seconds, for example 300.",
+                id="pricing.E004",
+            )
+        ]
+    return []
+
+
+@register()
+def check_pricing_device(**kwargs: Any) -> list[CheckMessage]:
+    device = settings.PRICING_DEVICE
+    if device in {"auto", "cpu", "cuda", "mps"} or (device.startswith("cuda:") and device[5:].isdigit()):
+        return []
+    return [
+        Error(
+            f"PRICING_DEVICE is {device!r}.",
+            hint="Set it to auto, cpu, cuda, cuda:N or mps.",
+            id="pricing.E005",
+        )
+    ]

@@ -1,0 +1,20 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from pricing_site import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("catalog.api.urls")),
+    path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="openapi")),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("", include("django_prometheus.urls")),
+]
+
+handler404 = "pricing_site.errors.not_found"
+handler500 = "pricing_site.errors.internal_error"
