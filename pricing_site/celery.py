@@ -1,4 +1,4 @@
-"""The Celery application. For GPUs: one worker with one prefork child a GPU, queue ``gpu``, CUDA_VISIBLE_DEVICES set."""
+"""The Celery application. For GPUs: a worker with one child a GPU, queue ``gpu``, CUDA_VISIBLE_DEVICES set."""
 
 import os
 

@@ -22,7 +22,7 @@ SELECT offer.listing_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY offer.price
 def competitor_reference_prices(
     *, listing_ids: Sequence[int], now: datetime
 ) -> dict[int, tuple[Decimal, datetime, bool]]:
-    """Return (median price, newest observation, whether any was assumed) by listing, without stale and absurd offers."""
+    """Return (median price, newest observation, whether any was assumed) by listing; no stale or absurd offers."""
     with connection.cursor() as cursor:
         cursor.execute(
             REFERENCE_SQL, {"listings": list(listing_ids), "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR}
