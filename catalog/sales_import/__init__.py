@@ -1,0 +1,1 @@
+"""Transaction files, read and cleaned by stated rules. Polars only; no Django."""

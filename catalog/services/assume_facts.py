@@ -1,0 +1,108 @@
+"""Fill facts that a shop's data lacks with made-up ones, marked as assumed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max, Sum
+
+from catalog.assumptions import assumed_category, assumed_inventory, assumed_offers, assumed_unit_cost
+from catalog.models import Category, Channel, CompetitorPrice, Listing, Product, WeeklySales
+from catalog.services.served_records import warm_served_records
+
+RECENT_WEEKS = 8
+ASSUMED_FIELDS = [
+    *("unit_cost", "unit_cost_assumed", "unit_cost_at"),
+    *("inventory", "inventory_assumed", "inventory_at"),
+]
+BATCH = 2_000
+
+
+@dataclass(frozen=True)
+class AssumedFacts:
+    """How many listings got each assumed fact."""
+
+    costs: int
+    without_cost: int
+    inventories: int
+    offers: int
+    categories: int
+
+
+@transaction.atomic
+def assume_missing_facts(*, channel: Channel, now: datetime) -> AssumedFacts:
+    """Make up what is missing by the rule of `catalog.assumptions`; a fact that the shop gave is never touched.
+
+    One transaction. A second call finds the facts there and changes nothing.
+    """
+    listings = list(
+        Listing.objects.filter(channel=channel).select_related("product").select_for_update(of=("self",)).order_by("pk")
+    )
+    weekly_units = _recent_weekly_units(channel)
+    costs = {listing.pk for listing in listings if _assume_cost(listing, now)}
+    inventories = {listing.pk for listing in listings if _assume_inventory(listing, weekly_units, now)}
+    changed = [listing for listing in listings if listing.pk in costs | inventories]
+    Listing.objects.bulk_update(changed, ASSUMED_FIELDS, batch_size=BATCH)
+    # The served records say which facts are assumed.
+    transaction.on_commit(lambda: warm_served_records(channel=channel.code))
+    return AssumedFacts(
+        costs=len(costs),
+        without_cost=sum(listing.unit_cost is None for listing in listings),
+        inventories=len(inventories),
+        offers=_assume_offers(listings, now),
+        categories=_assume_categories([listing.product for listing in listings]),
+    )
+
+
+def _recent_weekly_units(channel: Channel) -> dict[int, float]:
+    sales = WeeklySales.objects.filter(listing__channel=channel)
+    last = sales.aggregate(Max("week"))["week__max"]
+    if last is None:
+        return {}
+    recent = sales.filter(week__gt=last - timedelta(weeks=RECENT_WEEKS)).values("listing").annotate(total=Sum("units"))
+    return {row["listing"]: row["total"] / RECENT_WEEKS for row in recent}
+
+
+def _assume_cost(listing: Listing, now: datetime) -> bool:
+    if listing.unit_cost is not None:
+        return False
+    listing.unit_cost = assumed_unit_cost(listing.product.sku, listing.list_price)
+    listing.unit_cost_assumed, listing.unit_cost_at = True, now
+    return listing.unit_cost is not None
+
+
+def _assume_inventory(listing: Listing, weekly_units: dict[int, float], now: datetime) -> bool:
+    if listing.inventory is not None:
+        return False
+    listing.inventory = assumed_inventory(listing.product.sku, weekly_units.get(listing.pk, 0.0))
+    listing.inventory_assumed, listing.inventory_at = True, now
+    return True
+
+
+def _assume_offers(listings: list[Listing], now: datetime) -> int:
+    known = set(CompetitorPrice.objects.filter(listing__in=listings).values_list("listing_id", flat=True))
+    offers = [
+        CompetitorPrice(listing=listing, competitor=competitor, price=price, observed_at=now, assumed=True)
+        for listing in listings
+        if listing.pk not in known
+        for competitor, price in assumed_offers(listing.product.sku, listing.list_price).items()
+    ]
+    CompetitorPrice.objects.bulk_create(offers, batch_size=BATCH)
+    return len(offers)
+
+
+def _assume_categories(products: list[Product]) -> int:
+    bare = [product for product in products if product.category_id is None]
+    wanted = {product.pk: assumed_category(product.name) for product in bare}
+    Category.objects.bulk_create(
+        [
+            Category(code=code, name=code.replace("-", " ").capitalize(), assumed=True)
+            for code in sorted(set(wanted.values()))
+        ],
+        ignore_conflicts=True,
+    )
+    categories = {category.code: category for category in Category.objects.filter(code__in=set(wanted.values()))}
+    for product in bare:
+        product.category = categories[wanted[product.pk]]
+    Product.objects.bulk_update(bare, ["category"], batch_size=BATCH)
+    return len(bare)
