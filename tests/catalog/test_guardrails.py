@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -186,7 +187,7 @@ def test_a_clamped_price_is_the_nearest_admissible_and_its_trail_adds_up(rails, 
         nearest = min(admissible_prices(band, rails.price_endings), key=lambda ticks: (abs(ticks - inside), ticks))
         assert clamped.price == nearest
     steps = [(candidate, candidate), *[(before, after) for _, before, after in clamped.trail]]
-    assert all(left[1] == right[0] for left, right in zip(steps, steps[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(steps))
     assert steps[-1][1] == clamped.price
     assert clamped.rule.label == (clamped.trail[-1][0] if clamped.trail else "own_optimum")
     assert violations(clamped.price, rails, cost_units=facts["cost_units"]) == ()

@@ -1,0 +1,182 @@
+"""What the chosen price is expected to bring, and how sure that is."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .demand import Demand
+
+NODES: Final = 15
+UPPER_QUANTILE_Z: Final = 1.6448536269514722
+"""Standard normal quantile of 0.95; by symmetry that of 0.05 is its negative."""
+
+STOCK_MATTERS_Z: Final = 6.0
+"""Stock that lies more posterior standard deviations above ln Q than this is treated as unlimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemandQuantiles:
+    """Hold the 5 % and the 95 % posterior quantile of sales, (sku,) float64 units each."""
+
+    low: Tensor
+    high: Tensor
+
+
+def demand_quantiles(demand: Demand, log_ratio: Tensor) -> DemandQuantiles:
+    """Compute the 5 % and 95 % posterior quantiles of sales min(Q, stock).
+
+    ln Q is normal with mean ln(demand) − τ²/2 + m·x and variance s²x² + τ². Sales, revenue and profit rise with ln Q,
+    so their quantiles are those of ln Q carried over: exact, no sampling.
+
+    Args:
+        demand: posterior of (sku,) SKUs.
+        log_ratio: (sku,) float64 x = ln(p/p0).
+    """
+    mean = _log_demand_mean(demand) + demand.elasticity_mean * log_ratio
+    spread = UPPER_QUANTILE_Z * torch.hypot(demand.elasticity_sd * log_ratio, demand.log_demand_sd)
+    low, high = torch.exp(mean - spread), torch.exp(mean + spread)
+    return DemandQuantiles(torch.minimum(low, demand.stock), torch.minimum(high, demand.stock))
+
+
+def _log_demand_mean(demand: Demand) -> Tensor:
+    return torch.log(demand.demand) - demand.log_demand_sd.square() / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ProfitChange:
+    """Hold the posterior of the profit at the new price minus that at the old one, (sku,) float64 each.
+
+    Args:
+        mean, sd: ticks.
+        probability_better: that the difference is above zero; 0 where the price does not change.
+    """
+
+    mean: Tensor
+    sd: Tensor
+    probability_better: Tensor
+
+
+def profit_change(demand: Demand, price: Tensor, cost: Tensor) -> ProfitChange:
+    """Compare the profit at a new price with the profit at the price in force, over the posterior of demand.
+
+    The change is (p − c)·min(Q0·exp(e·x), I) − (p0 − c)·min(Q0, I). Where stock cannot bind, mean and sd are closed
+    forms of the moments of exp(e·x); elsewhere they come from a 15 × 15 Gauss-Hermite rule over e and ln Q0. The mean
+    is over sales that stock limits draw by draw, so it can lie a little below the difference of the fluid profits.
+
+    Args:
+        demand: posterior of (sku,) SKUs; its reference is the price in force.
+        price: (sku,) float64 ticks, the new price.
+        cost: (sku,) float64 ticks.
+
+    Source: Gauss-Hermite quadrature: Abramowitz and Stegun (1964), section 25.4.46.
+    """
+    log_ratio = demand.log_ratio(price)
+    new_margin, old_margin = price - cost, demand.reference - cost
+    mean, second = _unlimited_moments(demand, log_ratio, new_margin, old_margin)
+    rows = torch.nonzero(_stock_matters(demand, log_ratio)).flatten()
+    if len(rows):
+        mean[rows], second[rows] = _limited_moments(
+            _rows(demand, rows), log_ratio[rows], new_margin[rows], old_margin[rows]
+        )
+    sd = torch.sqrt(torch.clamp(second - mean.square(), min=0))
+    probability = _unlimited_probability(demand, log_ratio, new_margin, old_margin)
+    if len(rows):
+        probability[rows] = _limited_probability(
+            _rows(demand, rows), log_ratio[rows], new_margin[rows], old_margin[rows]
+        )
+    unchanged = log_ratio == 0
+    return ProfitChange(*(torch.where(unchanged, 0.0, each) for each in (mean, sd, probability)))
+
+
+def _rows(demand: Demand, rows: Tensor) -> Demand:
+    return Demand(**{name: getattr(demand, name)[rows] for name in Demand.__slots__})
+
+
+def _stock_matters(demand: Demand, log_ratio: Tensor) -> Tensor:
+    base, slope = _log_demand_mean(demand), demand.elasticity_mean * log_ratio
+    spread = STOCK_MATTERS_Z * torch.hypot(demand.elasticity_sd * log_ratio, demand.log_demand_sd)
+    highest = torch.maximum(base + STOCK_MATTERS_Z * demand.log_demand_sd, base + slope + spread)
+    return highest >= torch.log(demand.stock)
+
+
+def _unlimited_moments(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and second moment of Q0·(new·exp(e·x) − old), e and Q0 independent."""
+    tilt, spread = demand.elasticity_mean * log_ratio, (demand.elasticity_sd * log_ratio).square()
+    once, twice = torch.exp(tilt + spread / 2), torch.exp(2 * tilt + 2 * spread)
+    mean = demand.demand * (new * once - old)
+    square = new.square() * twice - 2 * new * old * once + old.square()
+    return mean, demand.demand.square() * torch.exp(demand.log_demand_sd.square()) * square
+
+
+def _normal_nodes(like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return nodes and weights that integrate over a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    scaled = weights / math.sqrt(2 * math.pi)
+    return torch.from_numpy(nodes).to(like), torch.from_numpy(scaled).to(like)
+
+
+def _limited_moments(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and second moment of the profit change where stock limits sales."""
+    nodes, weights = _normal_nodes(log_ratio)
+    factors = torch.exp((demand.elasticity_mean + nodes[:, None] * demand.elasticity_sd) * log_ratio)
+    bases = torch.exp(_log_demand_mean(demand) + nodes[:, None] * demand.log_demand_sd)
+    mean, second = torch.zeros_like(log_ratio), torch.zeros_like(log_ratio)
+    for base, base_weight in zip(bases, weights, strict=True):
+        before = old * torch.minimum(base, demand.stock)
+        change = new * torch.minimum(base * factors, demand.stock) - before
+        mean += base_weight * (weights @ change)
+        second += base_weight * (weights @ change.square())
+    return mean, second
+
+
+def _exceeds(mean: Tensor, sd: Tensor, threshold: Tensor) -> Tensor:
+    """Return P(X > threshold) for X ~ Normal(mean, sd²); an indicator where sd = 0."""
+    sure = (mean > threshold).to(mean.dtype)
+    return torch.where(sd > 0, torch.special.ndtr((mean - threshold) / sd), sure)
+
+
+def _better_factor(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Return P(new·exp(e·x) > old): e·x is normal."""
+    threshold = torch.log(torch.clamp(old, min=0) / new)
+    usual = _exceeds(demand.elasticity_mean * log_ratio, (demand.elasticity_sd * log_ratio).abs(), threshold)
+    return torch.where(new > 0, usual, (old < 0).to(usual.dtype))
+
+
+def _unlimited_probability(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return _better_factor(demand, log_ratio, new, old)
+
+
+def _limited_probability(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Return P(new·min(Q0·exp(e·x), I) > old·min(Q0, I)).
+
+    Two disjoint cases. While the old price sells less than the stock, Q0 ≤ I, the new one must bring more per unit of
+    Q0 and must not be cut off: exp(e·x) > old/new and Q0 < I·new/old. While it sells out, Q0 > I, the new margin must
+    be higher and ln Q0 + e·x > ln(I·old/new); that part is integrated over ln Q0 by Gauss-Legendre.
+    """
+    log_base, spread, log_stock = _log_demand_mean(demand), demand.log_demand_sd, torch.log(demand.stock)
+    positive_old = torch.clamp(old, min=0)
+    reach = log_stock + torch.clamp(torch.log(new / positive_old), max=0)
+    below = _exceeds(-log_base, spread, -reach) * _better_factor(demand, log_ratio, new, old)
+    above = _exceeds(log_base, spread, log_stock) * _better_when_sold_out(demand, log_ratio, new, positive_old)
+    probability = below + torch.where(new > old, above, 0.0)
+    always = (old <= 0) & (new > old) & (demand.stock > 0)
+    return torch.where(always, 1.0, torch.where(demand.stock > 0, probability, 0.0))
+
+
+def _better_when_sold_out(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Return P(ln Q0 + e·x > ln(I·old/new) | Q0 > I)."""
+    points, weights = np.polynomial.legendre.leggauss(NODES)
+    log_base, spread, log_stock = _log_demand_mean(demand), demand.log_demand_sd, torch.log(demand.stock)
+    sold_out = _exceeds(log_base, spread, log_stock)
+    threshold = log_stock + torch.log(old / new)
+    tilt, tilt_sd = demand.elasticity_mean * log_ratio, (demand.elasticity_sd * log_ratio).abs()
+    total = torch.zeros_like(log_ratio)
+    for point, weight in zip(points, weights, strict=True):
+        tail = torch.clamp(sold_out * (1 - point) / 2, min=1e-300)
+        log_demand = log_base - spread * torch.special.ndtri(tail)
+        total += weight / 2 * _exceeds(tilt + log_demand, tilt_sd, threshold)
+    return total

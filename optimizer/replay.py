@@ -1,0 +1,139 @@
+"""Replay a recorded price decision by brute force, without the engine.
+
+Pure Python and `catalog.guardrails`: a web process may run it to prove that an explanation gives the price it claims.
+It shares no code with `optimizer.engine`, so it is also the oracle of the engine's tests.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from catalog.guardrails import COST_UNITS_PER_TICK, MISSING_COST, UNBOUNDED, Guardrails, admissible_prices, band_of
+
+TIE: Final = 1e-12
+"""Scores that differ by less, relatively, count as equal, as in the engine."""
+
+SAME_SCORE: Final = 1e-9
+"""A recorded price whose score is this near the best, relatively, is confirmed although another tick scores alike."""
+
+MAX_EXPONENT: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """Hold what the replay found.
+
+    Args:
+        price_ticks: the best admissible price; None where the SKU cannot be priced.
+        score: expected objective at that price (ticks for profit and revenue, units for market share); None likewise.
+        expected_demand: min(E[Q], stock) at that price, units; None likewise.
+        unpriced_reason: why there is no price, or None.
+        confirmed: whether the recorded price is the best one, or scores the same up to rounding; None where the
+            explanation records no price.
+        admissible: how many prices were compared.
+    """
+
+    price_ticks: int | None
+    score: float | None
+    expected_demand: float | None
+    unpriced_reason: str | None
+    confirmed: bool | None
+    admissible: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    ticks: int
+    score: float
+    profit: float
+    units: float
+
+
+def replay_price(explanation: Mapping[str, Any]) -> ReplayResult:
+    """Recompute a price from its recorded inputs, by scoring every admissible tick.
+
+    The score is the expected objective under Q(p) = demand·exp(e·x), e ~ Normal(m, s²), x = ln(p/p0), with sales
+    min(E[Q], stock). Equal scores: the higher profit, then the smaller move, then the lower price.
+
+    Args:
+        explanation: `objective` (`profit`, `revenue` or `market_share`), `current_price_ticks`, `cost_units`,
+            `demand`, `elasticity_mean`, `elasticity_sd`, `guardrails` (fields of `Guardrails`); `inventory` and
+            `competitor_price_ticks` may be None or absent. `price_ticks`, where present, is the price to confirm.
+            Other keys are ignored.
+
+    Returns:
+        The price, and whether it is the recorded one.
+
+    Raises:
+        ValueError: the objective is unknown, or the explanation lacks a key; the message names it.
+    """
+    inputs = _complete(explanation)
+    rails = Guardrails.from_dict(inputs["guardrails"])
+    band = band_of(
+        rails,
+        cost_units=inputs["cost_units"],
+        current_ticks=inputs["current_price_ticks"],
+        stock=inputs["inventory"],
+        competitor_ticks=inputs["competitor_price_ticks"],
+    )
+    reason = _unpriced_reason(inputs, band is not None, band is not None and band.upper < UNBOUNDED)
+    if reason is not None or band is None:
+        confirmed = inputs["price_ticks"] is None if "price_ticks" in explanation else None
+        return ReplayResult(None, None, None, reason, confirmed, 0)
+    scored = [_score(ticks, inputs) for ticks in admissible_prices(band, rails.price_endings)]
+    best = _best(scored, inputs["current_price_ticks"])
+    confirmed = _confirms(scored, best, inputs["price_ticks"]) if "price_ticks" in explanation else None
+    return ReplayResult(best.ticks, best.score, best.units, None, confirmed, len(scored))
+
+
+def _complete(explanation: Mapping[str, Any]) -> dict[str, Any]:
+    required = (
+        "objective",
+        "current_price_ticks",
+        "cost_units",
+        "demand",
+        "elasticity_mean",
+        "elasticity_sd",
+        "guardrails",
+    )
+    for name in required:
+        if name not in explanation:
+            raise ValueError(f"the explanation has no {name!r}; record it with the decision")
+    if explanation["objective"] not in ("profit", "revenue", "market_share"):
+        raise ValueError(
+            f"objective {explanation['objective']!r} cannot be replayed; add its score to optimizer.replay"
+        )
+    return {"inventory": None, "competitor_price_ticks": None, "price_ticks": None} | dict(explanation)
+
+
+def _unpriced_reason(inputs: Mapping[str, Any], has_cost: bool, has_upper_limit: bool) -> str | None:
+    if not has_cost:
+        return MISSING_COST
+    if not inputs["current_price_ticks"] or inputs["current_price_ticks"] <= 0:
+        return "missing_price"
+    if inputs["demand"] == 0:
+        return "no_demand"
+    return None if has_upper_limit else "no_upper_limit"
+
+
+def _score(ticks: int, inputs: Mapping[str, Any]) -> _Scored:
+    log_ratio = math.log(ticks / inputs["current_price_ticks"])
+    mean, variance = inputs["elasticity_mean"], inputs["elasticity_sd"] ** 2
+    units = inputs["demand"] * math.exp(min(log_ratio * (mean + variance * log_ratio / 2), MAX_EXPONENT))
+    if inputs["inventory"] is not None:
+        units = min(units, max(inputs["inventory"], 0))
+    profit = (ticks - inputs["cost_units"] / COST_UNITS_PER_TICK) * units
+    score = {"profit": profit, "revenue": ticks * units, "market_share": units}[inputs["objective"]]
+    return _Scored(ticks, score, profit, units)
+
+
+def _best(scored: list[_Scored], current_ticks: int) -> _Scored:
+    highest = max(each.score for each in scored)
+    equal = [each for each in scored if each.score >= highest * (1 - TIE)]
+    return min(equal, key=lambda each: (-each.profit, abs(each.ticks - current_ticks), each.ticks))
+
+
+def _confirms(scored: list[_Scored], best: _Scored, recorded: int | None) -> bool:
+    found = next((each for each in scored if each.ticks == recorded), None)
+    return found is not None and found.score >= best.score * (1 - SAME_SCORE)
