@@ -36,12 +36,15 @@ class Child:
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Block until ``ready()``. Raises with the log's last lines if the process dies or takes over a minute."""
         deadline = time.monotonic() + START_SECONDS
-        while not ready():
+        while True:
+            # First a pause: a process that finds its port taken is dead by then, and we do not ask the port's owner.
+            time.sleep(0.05)
             if self.process.poll() is not None:
                 raise self._failure(f"ended with code {self.process.returncode} while starting")
+            if ready():
+                return
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready after {START_SECONDS:.0f} s")
-            time.sleep(0.03)
 
     def stop(self, number: signal.Signals, *, patience_seconds: float) -> None:
         """Ask the process to end; kill it when it has not ended in time."""

@@ -98,7 +98,7 @@ class Postgres:
 
     def _database_exists(self) -> bool:
         try:
-            with psycopg.connect(self._url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
+            with psycopg.connect(self._url_of("postgres"), autocommit=True, connect_timeout=2) as connection:
                 if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                     connection.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg.OperationalError:

@@ -54,7 +54,7 @@ class Valkey:
         """Block until it answers and has loaded what it kept."""
         if self.child is None:
             raise RuntimeError("spawn() comes first")
-        with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as client:
+        with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=1) as client:
             self.child.wait_until(lambda: _answers(client))
 
     def stop(self) -> None:
