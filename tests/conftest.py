@@ -53,6 +53,8 @@ def take_own_corner(worker: str | None) -> None:
 
 
 def set_up_django() -> None:
+    # Tests of transactions end by emptying all tables, which the append-only ledger otherwise refuses.
+    os.environ["PGOPTIONS"] = "-c pricing.ledger_may_be_emptied=on"
     os.environ["DJANGO_SETTINGS_MODULE"] = "pricing_site.settings"
     import django
 
@@ -62,3 +64,14 @@ def set_up_django() -> None:
 def pytest_report_header(config: pytest.Config) -> str | None:
     seconds = config.stash.get(STARTED_IN, None)
     return None if seconds is None else f"embedded Postgres, Valkey and Kafka: ready after {seconds:.1f} s"
+
+
+@pytest.fixture(autouse=True)
+def empty_redis(request: pytest.FixtureRequest) -> None:
+    """Start every database test with empty Redis databases: rows roll back, keys do not."""
+    if request.node.get_closest_marker("django_db") is None:
+        return
+    from redis import Redis
+
+    for name in ("REDIS_URL", "CELERY_BROKER_URL"):
+        Redis.from_url(os.environ[name]).flushdb()

@@ -15,6 +15,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "UnitPrice": pl.Float64(),
 }
 MAY_BE_EMPTY = {"Description"}
+DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 ROW = "row"  # 1 is the first row after the header
 HEADER_BYTES = 65_536
 PARQUET_MAGIC = b"PAR1"
@@ -96,13 +97,9 @@ def _require_columns(path: Path, found: list[str]) -> None:
 
 def _typed(path: Path, frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
     """Return one column in its type, or name the first row whose value is not of it."""
-    column = frame[name]
-    if column.dtype == pl.String:
-        column = column.str.strip_chars()
-        if kind == pl.Datetime("us"):
-            typed = column.str.to_datetime(strict=False, time_unit="us")
-        else:
-            typed = column.cast(kind, strict=False)
+    column = frame[name].str.strip_chars() if frame.schema[name] == pl.String else frame[name]
+    if column.dtype == pl.String and kind == pl.Datetime("us"):
+        typed = _datetimes(column)
     else:
         typed = column.cast(kind, strict=False)
     bad = typed.is_null() | (typed.is_infinite() | typed.is_nan() if kind == pl.Float64() else False)
@@ -116,8 +113,13 @@ def _typed(path: Path, frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.
     return typed.alias(name)
 
 
+def _datetimes(column: pl.Series) -> pl.Series:
+    formats = [pl.col(column.name).str.to_datetime(each, strict=False, time_unit="us") for each in DATE_FORMATS]
+    return column.to_frame().select(pl.coalesce(formats)).to_series()
+
+
 def _words(kind: pl.DataType) -> str:
-    return {"Int64": "whole number", "Float64": "number"}.get(str(kind), "date and time")
+    return {"Int64": "whole number", "Float64": "number"}.get(str(kind), "date and time such as 2010-12-01T08:26:00")
 
 
 def _first_row_that_is_not_utf8(path: Path) -> int | None:

@@ -18,6 +18,7 @@ from catalog.sales_import.reading import file_sha256, read_transactions
 Progress = Callable[[str], None]
 
 STAGE_SQL = """
+DROP TABLE IF EXISTS pg_temp.staged_product, pg_temp.staged_sales;
 CREATE TEMP TABLE staged_product (sku text, name text, list_price numeric) ON COMMIT DROP;
 CREATE TEMP TABLE staged_sales (sku text, week date, units int, revenue numeric, price numeric, orders int)
     ON COMMIT DROP;

@@ -1,0 +1,170 @@
+import pytest
+from rest_framework.test import APIClient
+
+from catalog.models import ApiKey
+from catalog.models.access import Scope
+from tests.factories import make_api_key, make_channel, make_listing, publish
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client():
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
+    return client
+
+
+def test_a_price_is_served_with_its_reason_and_version(client):
+    listing = make_listing(sku="85123A")
+    publish(listing, "10.50", binding_rule="max_change")
+    response = client.get("/api/v1/prices/85123A")
+    assert response.status_code == 200
+    assert response["ETag"] == '"1"'
+    body = response.json()
+    assert body.pop("valid_until") and body.pop("decision_id")
+    assert body == {
+        "sku": "85123A",
+        "channel": "web",
+        "price": "10.50",
+        "currency": "GBP",
+        "list_price": "10.00",
+        "version": 1,
+        "source": "optimizer",
+        "binding_rule": "max_change",
+        "prior_price": "10.50",
+        "personalised": False,
+        "assumed": [],
+    }
+
+
+def test_an_unchanged_price_answers_304(client):
+    publish(make_listing(sku="85123A"), "10.50")
+    response = client.get("/api/v1/prices/85123A", headers={"If-None-Match": '"1"'})
+    assert response.status_code == 304 and not response.content
+    assert client.get("/api/v1/prices/85123A", headers={"If-None-Match": '"0"'}).status_code == 200
+
+
+def test_an_unknown_sku_is_a_problem_with_a_way_out(client):
+    response = client.get("/api/v1/prices/NOPE")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body["type"] == "urn:pricing:problem:not-found" and body["status"] == 404
+    assert "NOPE" in body["detail"] and "/api/v1/products" in body["detail"]
+
+
+def test_channels_have_prices_of_their_own(client):
+    make_listing(sku="85123A")
+    japan = make_channel("jp", currency="JPY", country="JP", currency_exponent=0)
+    listing = make_listing(sku="20725", channel=japan, list_price=1500, unit_cost=700)
+    publish(listing, "1600")
+    assert client.get("/api/v1/prices/20725?channel=jp").json()["price"] == "1600"
+    assert client.get("/api/v1/prices/20725").status_code == 404
+
+
+def test_a_batch_keeps_the_order_and_names_unknown_skus(client):
+    make_listing(sku="10001")
+    make_listing(sku="10002")
+    response = client.post("/api/v1/prices:batch", {"skus": ["10002", "NOPE", "10001", "10002"]})
+    assert response.status_code == 200
+    assert [price["sku"] for price in response.json()["prices"]] == ["10002", "10001"]
+    assert response.json()["unknown_skus"] == ["NOPE"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/skus"),
+        ({"skus": []}, "#/skus"),
+        ({"skus": "85123A"}, "#/skus"),
+        ({"skus": ["x" * 65]}, "#/skus/0"),
+        ({"skus": ["a"] * 1001}, "#/skus"),
+    ],
+)
+def test_an_invalid_batch_names_the_field(client, body, pointer):
+    response = client.post("/api/v1/prices:batch", body)
+    assert response.status_code == 400
+    assert response.json()["type"] == "urn:pricing:problem:validation-error"
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+def test_text_that_is_not_json_is_a_problem(client):
+    response = client.post("/api/v1/prices:batch", b"{", content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["type"] == "urn:pricing:problem:malformed-request"
+
+
+def test_the_history_is_complete_over_its_pages_newest_first(client):
+    listing = make_listing(sku="85123A")
+    for price in ("10.10", "10.20", "10.30"):
+        publish(listing, price)
+    first = client.get("/api/v1/prices/85123A/history?page_size=2").json()
+    second = client.get(first["next"]).json()
+    assert [row["price"] for row in first["results"] + second["results"]] == ["10.30", "10.20", "10.10"]
+    assert second["next"] is None
+    assert first["results"][0]["previous_price"] == "10.20"
+
+
+def test_products_come_in_pages_without_a_query_per_row(client, django_assert_max_num_queries):
+    skus = {make_listing().product.sku for _ in range(7)}
+    with django_assert_max_num_queries(4):
+        first = client.get("/api/v1/products?page_size=5").json()
+    second = client.get(first["next"]).json()
+    assert {row["sku"] for row in first["results"] + second["results"]} == skus
+    assert first["results"][0]["price"] == "10.00"
+
+
+def test_no_key_a_revoked_key_and_a_key_without_the_scope_are_told_apart():
+    from django.utils import timezone
+
+    make_listing(sku="85123A")
+    client = APIClient()
+    response = client.get("/api/v1/prices/85123A")
+    assert response.status_code == 401 and response["WWW-Authenticate"].startswith("Bearer")
+    assert response.json()["type"] == "urn:pricing:problem:authentication-required"
+
+    key, text = ApiKey.issue(name="old", scopes=[Scope.PRICES_READ])
+    key.revoke(timezone.now())
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    assert client.get("/api/v1/prices/85123A").status_code == 401
+
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key(Scope.RUNS_WRITE)}")
+    response = client.get("/api/v1/prices/85123A")
+    assert response.status_code == 403 and "prices:read" in response.json()["detail"]
+
+
+def test_only_the_digest_of_a_key_is_stored():
+    _, text = ApiKey.issue(name="shop", scopes=[Scope.PRICES_READ])
+    stored = ApiKey.objects.values().get()
+    assert text not in str(stored) and stored["digest"] == ApiKey.digest_of(text)
+
+
+def test_too_many_requests_are_told_when_to_come_back(client, monkeypatch):
+    from catalog.api.throttling import ApiKeyThrottle
+
+    monkeypatch.setattr(ApiKeyThrottle, "THROTTLE_RATES", {"api_key": "2/min"})
+    make_listing(sku="85123A")
+    codes = [client.get("/api/v1/prices/85123A").status_code for _ in range(3)]
+    assert codes == [200, 200, 429]
+    response = client.get("/api/v1/prices/85123A")
+    assert int(response["Retry-After"]) > 0 and response.json()["type"] == "urn:pricing:problem:too-many-requests"
+
+
+def test_an_unknown_path_below_the_api_is_a_problem_too(client):
+    response = client.get("/api/v1/nothing-here")
+    assert response.status_code == 404 and response["Content-Type"] == "application/problem+json"
+
+
+def test_readiness_tells_what_is_away(client, settings):
+    from catalog import price_cache
+
+    assert client.get("/readyz").json()["status"] == "ready"
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    price_cache._connection.cache_clear()
+    try:
+        response = client.get("/readyz")
+        assert response.status_code == 200
+        assert response.json() == {"status": "degraded", "database": True, "cache": False}
+    finally:
+        price_cache._connection.cache_clear()
