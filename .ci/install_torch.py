@@ -59,7 +59,7 @@ def install_with_uv(backend: str) -> None:
 BUILDS: dict[str, Callable[[], None]] = {
     "auto": install_for_this_machine,
     "cpu": lambda: install_with_uv("cpu"),
-    "cuda": lambda: install_with_uv("auto"),
+    "cuda": lambda: install_with_uv("cu130"),
     "pip": install_with_pip,
 }
 
