@@ -29,6 +29,7 @@ class OptimizationRun(models.Model):
     objective = models.CharField(max_length=16, choices=Objective)
     status = models.CharField(max_length=16, choices=Status, default=Status.OPEN)
     key = models.CharField(max_length=200, unique=True, help_text="The same key opens the same run.")
+    publishes = models.BooleanField(default=True, help_text="Off for a dry run: recommendations only.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -46,6 +47,28 @@ class OptimizationRun(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.status in {self.Status.SUCCEEDED, self.Status.FAILED, self.Status.HELD}
+
+
+class RunLimits(models.Model):
+    """How far one run may move a channel before its prices are held back; without a row nothing is held."""
+
+    channel = models.OneToOneField("catalog.Channel", on_delete=models.CASCADE, related_name="+")
+    max_share_changed = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Largest share of the priced SKUs whose price may change, as a fraction.",
+    )
+    max_revenue_drop = models.DecimalField(
+        max_digits=5, decimal_places=4, null=True, blank=True, help_text="Largest expected fall of revenue, a fraction."
+    )
+
+    class Meta:
+        verbose_name_plural = "run limits"
+
+    def __str__(self) -> str:
+        return f"limits of {self.channel_id}"
 
 
 class RunChunk(models.Model):
