@@ -1,0 +1,146 @@
+"""The price bandit: in which situation it decides, among which prices, what it decided and what came of it."""
+
+import uuid
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+from catalog.models.money import MoneyField
+
+
+class DemandIntensity(models.TextChoices):
+    """Demand ÷ supply at a location, in three steps."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class IntensityPolicy(models.Model):
+    """Where low demand ends and high demand begins. A channel's own row wins over the row without a channel."""
+
+    channel = models.ForeignKey(
+        "catalog.Channel",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Empty: for every channel without a row of its own.",
+    )
+    low = models.DecimalField(
+        "low below",
+        max_digits=8,
+        decimal_places=3,
+        default=Decimal("0.5"),
+        help_text="Demand ÷ supply under this is low: 0.5 is one request for two units.",
+    )
+    high = models.DecimalField(
+        "high above",
+        max_digits=8,
+        decimal_places=3,
+        default=Decimal("1.5"),
+        help_text="Demand ÷ supply over this is high.",
+    )
+
+    class Meta:
+        verbose_name_plural = "intensity policies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel"],
+                nulls_distinct=False,
+                name="intensity_once_per_channel",
+                violation_error_message="This channel has a policy already: edit that one.",
+            ),
+            models.CheckConstraint(
+                condition=Q(low__gte=0, low__lt=F("high")),
+                name="intensity_thresholds_rise",
+                violation_error_message="The low threshold must be below the high one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"low below {self.low}, high above {self.high}"
+
+    def intensity_of(self, *, demand: int, supply: int) -> DemandIntensity:
+        """Return the intensity; without any supply every demand is high, and no demand is medium."""
+        if demand < self.low * supply:
+            return DemandIntensity.LOW
+        return DemandIntensity.HIGH if demand > self.high * supply else DemandIntensity.MEDIUM
+
+
+class BanditContext(models.Model):
+    """A listing at a location under one demand intensity. A location is a place or region, never a visitor."""
+
+    listing = models.ForeignKey("catalog.Listing", on_delete=models.PROTECT, related_name="+")
+    location = models.CharField(max_length=64)
+    intensity = models.CharField("demand intensity", max_length=8, choices=DemandIntensity)
+
+    class Meta:
+        verbose_name = "bandit context"
+        constraints = [
+            models.UniqueConstraint(fields=["listing", "location", "intensity"], name="context_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} {self.location} {self.intensity}"
+
+
+class BanditArm(models.Model):
+    """One price in one context, and the Beta posterior of the probability that a shopper buys at it."""
+
+    context = models.ForeignKey(BanditContext, on_delete=models.PROTECT, related_name="arms")
+    price = MoneyField()
+    alpha = models.FloatField("α", default=1.0, help_text="Prior 1 plus purchases.")
+    beta = models.FloatField("β", default=1.0, help_text="Prior 1 plus rejections.")
+
+    class Meta:
+        verbose_name = "bandit arm"
+        constraints = [
+            models.UniqueConstraint(fields=["context", "price"], name="arm_once_per_context"),
+            models.CheckConstraint(condition=Q(price__gt=0, alpha__gt=0, beta__gt=0), name="arm_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.price}: {self.purchase_rate:.3f}"
+
+    @property
+    def purchase_rate(self) -> float:
+        """Posterior mean of the purchase probability."""
+        return self.alpha / (self.alpha + self.beta)
+
+
+class PricingDecision(models.Model):
+    """A price that the bandit decided for one demand event, with the probability it was drawn with, and its outcome."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting for its outcome"
+        PURCHASED = "purchased"
+        REJECTED = "rejected"
+        EXPIRED = "expired", "expired: taught nothing"
+
+    decision_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event_id = models.UUIDField(unique=True, help_text="The demand event: delivered again, it is not decided again.")
+    context = models.ForeignKey(BanditContext, on_delete=models.PROTECT, related_name="decisions")
+    arm = models.ForeignKey(BanditArm, on_delete=models.PROTECT, related_name="decisions")
+    price = MoneyField()
+    floor = MoneyField(help_text="Hard floor when it was decided: cost, margin, MAP.")
+    propensity = models.FloatField(help_text="Probability with which this arm was drawn.")
+    decided_at = models.DateTimeField()
+    state = models.CharField("outcome", max_length=16, choices=State, default=State.WAITING)
+    outcome_at = models.DateTimeField(null=True, help_text="When the shopper bought or left.")
+    settled_at = models.DateTimeField(null=True, help_text="When we learned of it.")
+
+    class Meta:
+        get_latest_by = "decided_at"
+        constraints = [
+            models.CheckConstraint(condition=Q(propensity__gt=0, propensity__lte=1), name="decision_propensity_sane"),
+            models.CheckConstraint(condition=Q(price__gt=0, price__gte=F("floor")), name="decision_not_below_floor"),
+        ]
+        indexes = [
+            models.Index(fields=["decided_at"], condition=Q(state="waiting"), name="decision_waiting"),
+            models.Index(fields=["-decided_at"], name="decision_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.price} ({self.get_state_display()})"

@@ -1,0 +1,65 @@
+"""The few prices that the bandit may try for a listing: steps around its list price, inside today's guardrails."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from catalog.guardrails import PriceFacts, clamp_batch, hard_floor_ticks
+from catalog.models import Listing
+from catalog.models.listing import PriceSource
+from catalog.money import to_ticks
+from catalog.selectors.listings import active_listings
+from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+
+# Anchored on the list price, so that an arm keeps its price while the price in force moves. Basis points.
+LADDER_BP = (-1000, -500, 0, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The admissible prices of one listing in ticks, rising; none, with the reason, where it may not be priced."""
+
+    listing: Listing
+    prices: tuple[int, ...]
+    floor: int
+    held_because: str = ""
+
+
+def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict[str, Ladder]:
+    """Return the ladder of each active listing by SKU. A missing cost or a person's override leaves it empty."""
+    listings = active_listings(channel=channel).filter(product__sku__in=skus).order_by("pk")
+    first = listings.first()
+    if first is None:
+        return {}
+    facts = pricing_facts(channel=first.channel, listings=listings, now=now)
+    floors = hard_floor_ticks(facts.limits, facts.facts)
+    ladders = zip(facts.listings, _clamped_steps(facts), floors.tolist(), strict=True)
+    return {row.product.sku: _ladder(row, prices, floor) for row, prices, floor in ladders}
+
+
+def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
+    """Return (listing, step) ticks: equal neighbours where the guardrails leave less room than the ladder is wide."""
+    exponent = facts.channel.currency_exponent
+    anchors = np.array([to_ticks(row.list_price, exponent) for row in facts.listings], dtype=np.int64)
+    steps = anchors[:, None] * (10_000 + np.array(LADDER_BP)) // 10_000
+    repeat = np.repeat(np.arange(len(facts)), len(LADDER_BP))
+    repeated = PriceFacts(
+        cost_units=facts.facts.cost_units[repeat],
+        current_ticks=facts.facts.current_ticks[repeat],
+        stock=facts.facts.stock[repeat],
+        competitor_ticks=facts.facts.competitor_ticks[repeat],
+    )
+    prices: list[list[int]] = (
+        clamp_batch(steps.ravel(), facts.limits.take(repeat), repeated).price.reshape(steps.shape).tolist()
+    )
+    return prices
+
+
+def _ladder(row: Listing, prices: list[int], floor: int) -> Ladder:
+    if row.price_source == PriceSource.OVERRIDE:
+        return Ladder(row, (), floor, held_because="override")
+    if row.unit_cost is None or row.unit_cost <= 0:
+        return Ladder(row, (), floor, held_because="missing_cost")
+    return Ladder(row, tuple(sorted(set(prices))), floor)

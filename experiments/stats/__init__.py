@@ -1,0 +1,1 @@
+"""Statistics of experiments and bandits. Pure: numpy only, no Django; usable from a notebook without a database."""
