@@ -64,8 +64,9 @@ def profit_change(demand: Demand, price: Tensor, cost: Tensor) -> ProfitChange:
     """Compare the profit at a new price with the profit at the price in force, over the posterior of demand.
 
     The change is (p − c)·min(Q0·exp(e·x), I) − (p0 − c)·min(Q0, I). Where stock cannot bind, mean and sd are closed
-    forms of the moments of exp(e·x); elsewhere they come from a 15 × 15 Gauss-Hermite rule over e and ln Q0. The mean
-    is over sales that stock limits draw by draw, so it can lie a little below the difference of the fluid profits.
+    forms of the moments of exp(e·x); elsewhere they are closed forms over Q0, summed over e by a 15-node Gauss-Hermite
+    rule. The mean is over sales that stock limits draw by draw, so it can differ from the difference of the fluid
+    profits.
 
     Args:
         demand: posterior of (sku,) SKUs; its reference is the price in force.
@@ -122,15 +123,41 @@ def _normal_nodes(like: Tensor) -> tuple[Tensor, Tensor]:
 def _limited_moments(demand: Demand, log_ratio: Tensor, new: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first and second moment of the profit change where stock limits sales."""
     nodes, weights = _normal_nodes(log_ratio)
-    factors = torch.exp((demand.elasticity_mean + nodes[:, None] * demand.elasticity_sd) * log_ratio)
-    bases = torch.exp(_log_demand_mean(demand) + nodes[:, None] * demand.log_demand_sd)
     mean, second = torch.zeros_like(log_ratio), torch.zeros_like(log_ratio)
-    for base, base_weight in zip(bases, weights, strict=True):
-        before = old * torch.minimum(base, demand.stock)
-        change = new * torch.minimum(base * factors, demand.stock) - before
-        mean += base_weight * (weights @ change)
-        second += base_weight * (weights @ change.square())
+    for node, weight in zip(nodes, weights, strict=True):
+        log_factor = (demand.elasticity_mean + node * demand.elasticity_sd) * log_ratio
+        once, twice = _moments_given_factor(demand, log_factor, new, old)
+        mean += weight * once
+        second += weight * twice
     return mean, second
+
+
+def _moments_given_factor(demand: Demand, log_factor: Tensor, new: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the moments of new·min(Q0·r, I) − old·min(Q0, I) over Q0 alone, r = exp(log_factor).
+
+    As a function of Q0 that is three straight pieces: nothing is sold out, one of the two prices sells out (the new one
+    where r > 1), both sell out.
+    """
+    log_stock, factor, stock = torch.log(demand.stock), torch.exp(log_factor), demand.stock
+    below = _partial_moments(demand, log_stock - torch.clamp(log_factor, min=0))
+    all_but_above = _partial_moments(demand, log_stock - torch.clamp(log_factor, max=0))
+    between = [high - low for high, low in zip(all_but_above, below, strict=True)]
+    level = torch.where(log_factor > 0, new, -old) * stock
+    slope = torch.where(log_factor > 0, -old, new * factor)
+    gain, both_out = new * factor - old, (new - old) * stock
+    above = 1 - all_but_above[0]
+    once = gain * below[1] + level * between[0] + slope * between[1] + both_out * above
+    twice = gain.square() * below[2] + both_out.square() * above
+    twice = twice + level.square() * between[0] + 2 * level * slope * between[1] + slope.square() * between[2]
+    return once, twice
+
+
+def _partial_moments(demand: Demand, log_limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return E[Q0^j; ln Q0 < log_limit] for j = 0, 1, 2: moments of a lognormal variable cut off above."""
+    mean, spread = _log_demand_mean(demand), demand.log_demand_sd
+    variance = spread.square()
+    zeroth, first, second = (_exceeds(-mean - power * variance, spread, -log_limit) for power in range(3))
+    return zeroth, demand.demand * first, demand.demand.square() * torch.exp(variance) * second
 
 
 def _exceeds(mean: Tensor, sd: Tensor, threshold: Tensor) -> Tensor:
