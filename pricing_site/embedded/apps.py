@@ -1,6 +1,7 @@
 """Run the ``Procfile``'s processes side by side, their output prefixed and coloured, until one ends or we are told."""
 
 import multiprocessing
+import os
 import shlex
 import signal
 import sys
@@ -12,7 +13,7 @@ import honcho.environ
 import honcho.manager
 
 from pricing_site.embedded.ports import answers
-from pricing_site.embedded.tether import SAME_USER
+from pricing_site.embedded.tether import SAME_USER, signal_on_parent_death
 from pricing_site.embedded.tether import __file__ as tether_script
 
 # For a worker to finish the task it has, and for the web to answer its last requests.
@@ -48,6 +49,9 @@ def run_apps(procfile: Path, environment: dict[str, str], *, port: int, on_web_r
     """Block until all processes have ended. Return 0 if we were told to stop, else the first ended one's code or 1."""
     # Honcho forks; the default of newer Pythons would start a server process that outlives the fork's descriptors.
     multiprocessing.set_start_method("fork", force=True)
+    launcher = os.getpid()
+    # Honcho's own processes must not outlive us either, should both halves of the launcher be killed at once.
+    os.register_at_fork(after_in_child=lambda: signal_on_parent_death(signal.SIGKILL, parent=launcher))
     honcho.manager.KILL_WAIT = PATIENCE_SECONDS
     apps = Apps()
     for name, command in honcho.environ.parse_procfile(procfile.read_text()).processes.items():

@@ -103,13 +103,18 @@ def test_an_app_that_ends_stops_the_others_and_is_named(tmp_path):
 
 
 def test_apps_that_are_told_to_stop_end_well(tmp_path):
-    apps = run_procfile(tmp_path, "one: sh -c 'echo ready; exec sleep 1000'\ntwo: sleep 1000\n")
-    while "| ready" not in apps.stdout.readline():
-        pass
-    started = descendants(apps.pid)
+    apps, started = running_apps(tmp_path)
     apps.send_signal(signal.SIGTERM)
     apps.communicate(timeout=20)
     assert apps.returncode == 0
+    assert wait_until_dead(started) == []
+
+
+def test_kill_of_both_halves_of_the_launcher_takes_the_apps_along(tmp_path):
+    apps, started = running_apps(tmp_path)
+    os.kill(started[0], signal.SIGKILL)
+    apps.kill()
+    apps.communicate(timeout=20)
     assert wait_until_dead(started) == []
 
 
@@ -124,6 +129,14 @@ def launched(home, *command):
         front.kill()
         front.wait()
         front.stdout.close()
+
+
+def running_apps(folder):
+    """Return the launcher of two apps and all the processes below it."""
+    apps = run_procfile(folder, "one: sh -c 'sleep 0.3; echo ready; exec sleep 1000'\ntwo: sleep 1000\n")
+    while "| ready" not in apps.stdout.readline():
+        pass
+    return apps, descendants(apps.pid)
 
 
 def run_procfile(folder, lines):
