@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from catalog.guardrails import Rule
+from catalog.guardrails import MISSING, UNBOUNDED, Rule
 
 from .demand import Demand
 from .grid import Grid
@@ -35,10 +35,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """Hold the best price of each SKU, (sku,) int64 ticks, and the code of the rule that decided it, (sku,) int64."""
+    """Hold what was decided for (sku,) SKUs, int64.
+
+    Args:
+        price: ticks, the best admissible price.
+        rule: code of the rule that decided it.
+        unlimited: ticks, the price where the expected objective is highest without guardrails and stock, to the
+            nearest tick; `MISSING` where it has no interior maximum.
+    """
 
     price: Tensor
     rule: Tensor
+    unlimited: Tensor
 
 
 def optimal_ticks(problem: Problem, objective: Objective, start: Tensor | None = None) -> Optimum:
@@ -70,7 +78,21 @@ def optimal_ticks(problem: Problem, objective: Objective, start: Tensor | None =
     price = _best_of(torch.cat([ends, *by_optimum, *by_stock]), problem, objective)
     at_optimum = _is_beside(price, maxima, by_optimum, grid)
     at_stock = _is_beside(price, crossings, by_stock, grid)
-    return Optimum(price, _deciding_rule(price, at_optimum, at_stock, grid))
+    rule = _deciding_rule(price, at_optimum, at_stock, grid)
+    return Optimum(price, rule, _unlimited_optimum(problem, objective, price, rule))
+
+
+def _unlimited_optimum(problem: Problem, objective: Objective, price: Tensor, rule: Tensor) -> Tensor:
+    """Return the interior maximum over all prices above cost; the chosen price where the rule says that it is that."""
+    demand = problem.demand
+    lowest, highest = torch.zeros_like(problem.cost), torch.full_like(problem.cost, float(UNBOUNDED))
+    maxima = objective.interior_maxima(demand, problem.cost, lowest, highest, None)
+    if len(maxima) == 0:
+        return torch.full_like(price, MISSING)
+    best = demand.reference * torch.exp(maxima[0])
+    rounded = torch.where(best < UNBOUNDED, best, 0.0).round().long()
+    found = torch.where((best < UNBOUNDED) & (rounded > 0), rounded, MISSING)
+    return torch.where(rule == Rule.OWN_OPTIMUM, price, found)
 
 
 def _best_of(candidates: Tensor, problem: Problem, objective: Objective) -> Tensor:

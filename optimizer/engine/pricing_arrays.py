@@ -103,6 +103,8 @@ class PricingResult:
 
     Args:
         price_ticks, previous_ticks, lower_ticks, upper_ticks: (sku,) int64; the last two are the admissible band.
+        candidate_ticks: (sku,) int64, the best price without guardrails and stock; `MISSING` where the objective
+            has no finite one (revenue, units, or an elasticity of -1 or above).
         rule, lower_rule, upper_rule: (sku,) int8 codes of `catalog.guardrails.Rule`: what decided the price, and
             what limits it from below and from above.
         unpriced: (sku,) int8 index into `UNPRICED_REASONS`.
@@ -118,6 +120,7 @@ class PricingResult:
     previous_ticks: Ints
     lower_ticks: Ints
     upper_ticks: Ints
+    candidate_ticks: Ints
     rule: NDArray[np.int8]
     lower_rule: NDArray[np.int8]
     upper_rule: NDArray[np.int8]
@@ -143,7 +146,7 @@ class PricingResult:
     @classmethod
     def empty(cls, size: int) -> "PricingResult":
         """Return a result to fill in, with nothing priced yet."""
-        whole = ("price_ticks", "previous_ticks", "lower_ticks", "upper_ticks")
+        whole = ("price_ticks", "previous_ticks", "lower_ticks", "upper_ticks", "candidate_ticks")
         codes = ("rule", "lower_rule", "upper_rule", "unpriced")
         arrays: dict[str, NDArray[np.generic]] = {field.name: np.full(size, np.nan) for field in fields(cls)}
         arrays |= {name: np.full(size, MISSING, dtype=np.int64) for name in whole}

@@ -41,15 +41,15 @@ def profit_maximum(demand: Demand, cost: Tensor, lower: Tensor, upper: Tensor, s
     exists = (elasticity < -1) & (log_ratio <= last)
     log_ratio = torch.where(exists, log_ratio, first)
     cost_share = cost / demand.reference
-    tolerance = 8 * torch.finfo(log_ratio.dtype).eps
+    tolerance = 512 * torch.finfo(log_ratio.dtype).eps
     for _ in range(MAX_ITERATIONS):
         share = cost_share * torch.exp(-log_ratio)
         markup_factor = 1 / (1 - share)
         value = markup_factor + demand.elasticity_mean + variance * log_ratio
         slope = variance - share * markup_factor.square()
         step = torch.where(exists & (slope < 0), -value / slope, 0.0)
-        log_ratio = torch.minimum(torch.maximum(log_ratio + step, first), last)
-        if bool((step.abs() <= tolerance * (1 + log_ratio.abs())).all()):
+        previous, log_ratio = log_ratio, torch.minimum(torch.maximum(log_ratio + step, first), last)
+        if bool(((log_ratio - previous).abs() <= tolerance * (1 + previous.abs())).all()):
             break
         exists = exists & ((log_ratio < last) | (step < 0))
     # A zero at or below `first` is a fall along the whole band, unless the band starts at the cost itself.

@@ -155,6 +155,7 @@ def _expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | N
     margin = price - cost
     columns = {
         "price_ticks": optimum.price,
+        "candidate_ticks": optimum.unlimited,
         "rule": optimum.rule.to(torch.int8),
         "expected_demand": units,
         "demand_low": quantiles.low,
