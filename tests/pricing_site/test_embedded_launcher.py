@@ -40,16 +40,12 @@ def test_exec_gives_the_command_the_servers_and_returns_its_code(tmp_path):
     assert done.stdout.endswith("/pricing --option --\n")
 
 
-def test_exec_says_what_it_cannot_run(tmp_path):
-    done = subprocess.run(
-        [*LAUNCHER, "exec", "--ephemeral", "--", "no-such-program"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_exec_says_what_it_cannot_run():
+    command = [*LAUNCHER, "exec", "--ephemeral", "--", "no-such-program"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "no-such-program: No such file or directory\n"
+    assert done.stderr.startswith("no-such-program: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_interrupt_reaches_the_command_and_its_code_comes_back(tmp_path):

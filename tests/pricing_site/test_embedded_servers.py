@@ -8,6 +8,8 @@ import psycopg
 import pytest
 import redis
 from kafka import KafkaConsumer, KafkaProducer
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from pricing_site.embedded import ordinary_user
 from pricing_site.embedded.errors import EmbeddedServerError, HomeInUseError
@@ -47,7 +49,7 @@ def test_nobody_gets_in_without_the_password(servers):
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgres://pricing:wrong@127.0.0.1:{servers.postgres.port}/pricing")
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=servers.broker.port).ping()
+        redis.Redis(host="127.0.0.1", port=servers.broker.port, retry=Retry(NoBackoff(), 0)).ping()
 
 
 def test_kafka_messages_come_back_to_a_consumer_group(servers):
