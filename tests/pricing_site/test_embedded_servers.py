@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from pricing_site.embedded import ordinary_user
+from pricing_site.embedded import ordinary_user, postgres, valkey
 from pricing_site.embedded.errors import EmbeddedServerError, HomeInUseError
 from pricing_site.embedded.postgres import Postgres
 from pricing_site.embedded.servers import EmbeddedServers
@@ -121,8 +121,6 @@ def test_a_port_that_is_snatched_away_is_chosen_again(tmp_path, monkeypatch):
     with socket.socket() as thief:
         thief.bind(("127.0.0.1", 0))
         thief.listen()
-        from pricing_site.embedded import postgres, valkey
-
         for module in (postgres, valkey):
             choices = iter([thief.getsockname()[1]])
             free_port = module.free_port
@@ -135,6 +133,18 @@ def test_a_port_that_is_snatched_away_is_chosen_again(tmp_path, monkeypatch):
 def test_two_on_one_home_are_refused(servers):
     with pytest.raises(HomeInUseError, match="in use by process"):
         EmbeddedServers(servers.home, durable=False).__enter__()
+
+
+@pytest.mark.skipif(not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")), reason="the system has no Postgres")
+def test_without_the_wheel_the_system_postgres_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "find_spec", lambda name: None)
+    server = Postgres(tmp_path / "postgres", durable=True)
+    server.spawn()
+    try:
+        server.wait_ready()
+        assert Path(f"/proc/{server.child.process.pid}/exe").readlink().is_relative_to("/usr/lib/postgresql")
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
