@@ -1,0 +1,119 @@
+"""What a batch of messages does, in one transaction: decisions, learning, dead letters, messages that follow."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+from django.db import InterfaceError, OperationalError, transaction
+
+from experiments.selectors.streams import PartitionKey
+from experiments.services.decide_prices import DemandEvent, decide_prices
+from experiments.services.record_outcomes import Outcome, record_outcomes
+from experiments.services.streams import (
+    Advance,
+    StreamMovedError,
+    Unusable,
+    advance_offsets,
+    bury_messages,
+    enqueue_messages,
+)
+from streaming.messages import (
+    Message,
+    PoisonError,
+    dead_letter_message,
+    decision_message,
+    parse_demand_event,
+    parse_outcome,
+)
+from streaming.topics import Topic
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", DemandEvent, Outcome)
+
+# The fault is not in a message: nothing is stored, and the caller reads the same messages again.
+TRY_AGAIN = (OperationalError, InterfaceError, StreamMovedError)
+
+
+def handle_batch(
+    *,
+    messages: Sequence[Message],
+    cluster: str,
+    advances: Mapping[PartitionKey, Advance],
+    now: datetime,
+    rng: np.random.Generator,
+) -> Counter[str]:
+    """Store what the messages teach together with the offsets after them; return what was counted, by name.
+
+    All or nothing. Raises one of TRY_AGAIN if the database went away or another process has read on: nothing is stored
+    then. Any other error belongs to some message: the batch is done one by one, and the guilty become dead letters.
+    """
+    try:
+        with transaction.atomic():
+            advance_offsets(cluster=cluster, advances=advances, now=now)
+            return _learn(messages, now, rng)
+    except TRY_AGAIN:
+        raise
+    except Exception:
+        log.exception("A batch of %d messages failed: doing them one by one.", len(messages))
+    with transaction.atomic():
+        advance_offsets(cluster=cluster, advances=advances, now=now)
+        return sum((_learn_or_bury(message, now, rng) for message in messages), Counter())
+
+
+def _learn_or_bury(message: Message, now: datetime, rng: np.random.Generator) -> Counter[str]:
+    try:
+        with transaction.atomic():
+            return _learn([message], now, rng)
+    except TRY_AGAIN:
+        raise
+    except Exception as error:
+        return _bury([message.unusable("failed", f"{type(error).__name__}: {error}")], now)
+
+
+def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator) -> Counter[str]:
+    letters: list[Unusable] = []
+    demands = _parsed(messages, Topic.DEMAND_EVENTS, parse_demand_event, letters)
+    outcomes = _parsed(messages, Topic.PRICING_OUTCOMES, parse_outcome, letters)
+    counts: Counter[str] = Counter()
+    if demands:
+        decide = decide_prices(events=[event for event, _ in demands], now=now, rng=rng)
+        enqueue_messages(messages=[decision_message(decided) for decided in decide.decided], now=now)
+        unknown = set(map(id, decide.unknown_listing))
+        letters += [message.unusable("unknown_listing") for event, message in demands if id(event) in unknown]
+        counts += Counter(decided=len(decide.decided), duplicate_events=len(decide.duplicates))
+        counts += Counter(f"held_{why}" for _, why in decide.held)
+    if outcomes:
+        learned = record_outcomes(outcomes=[outcome for outcome, _ in outcomes], now=now)
+        strangers = set(map(id, learned.unknown))
+        letters += [message.unusable("unknown_decision") for outcome, message in outcomes if id(outcome) in strangers]
+        counts += Counter(
+            learned=len(learned.learned),
+            duplicate_outcomes=len(learned.duplicates),
+            conflicting_outcomes=len(learned.conflicting),
+            late_outcomes=len(learned.late),
+        )
+    return counts + _bury(letters, now)
+
+
+def _parsed(
+    messages: Sequence[Message], topic: Topic, parse: Callable[[Message], M], letters: list[Unusable]
+) -> list[tuple[M, Message]]:
+    found: list[tuple[M, Message]] = []
+    for message in messages:
+        if message.topic is topic:
+            try:
+                found.append((parse(message), message))
+            except PoisonError as poison:
+                letters.append(message.unusable(poison.reason, poison.detail))
+    return found
+
+
+def _bury(letters: list[Unusable], now: datetime) -> Counter[str]:
+    if letters:
+        bury_messages(letters=letters, now=now)
+        enqueue_messages(messages=[dead_letter_message(letter, now) for letter in letters], now=now)
+    return Counter(f"dead_{letter.reason}" for letter in letters)

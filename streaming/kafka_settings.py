@@ -1,0 +1,14 @@
+from typing import Any
+
+from django.conf import settings
+
+
+def client_settings() -> dict[str, Any]:
+    """What every Kafka client of ours is given; it asks 3 s for a broker before it gives up."""
+    return {
+        "bootstrap_servers": settings.KAFKA_BOOTSTRAP_SERVERS.split(","),
+        "api_version": settings.KAFKA_API_VERSION,
+        "bootstrap_timeout_ms": 3_000,
+        "reconnect_backoff_max_ms": 1_000,
+        "metadata_max_age_ms": 10_000,  # topics and partitions that come later are found within this time
+    }

@@ -1,0 +1,35 @@
+import logging
+import signal
+import threading
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from streaming.consumer import BanditStream
+
+
+class Command(BaseCommand):
+    help = "Decide prices for demand events and learn from their outcomes, until SIGINT or SIGTERM."
+    requires_system_checks: list[str] = []  # the database need not be there yet
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--seed", type=int, help="of the arms that are drawn; different at every start by default")
+        parser.add_argument(
+            "--session-timeout", type=float, default=10, metavar="SECONDS",
+            help="after which another process takes the partitions of one that was killed",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.KAFKA_BOOTSTRAP_SERVERS:
+            raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.")
+        logging.getLogger("kafka").setLevel(logging.WARNING)
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        BanditStream(
+            stop=stop,
+            rng=np.random.default_rng(options["seed"]),
+            session_timeout_seconds=options["session_timeout"],
+        ).run()

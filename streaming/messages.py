@@ -1,0 +1,125 @@
+"""Bytes to typed messages and back; what does not fit its schema is refused with a reason."""
+
+import base64
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from experiments.services.decide_prices import DecidedPrice, DemandEvent
+from experiments.services.record_outcomes import Outcome
+from experiments.services.streams import Envelope, Unusable
+from streaming.topics import SCHEMA_VERSION, Topic
+
+M = TypeVar("M")
+
+# A broker takes messages of 1 MB by default; the whole payload is in the database.
+DEAD_LETTER_BYTES = 65_536
+DETAIL_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it was read."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    value: bytes
+
+    def unusable(self, reason: str, detail: str = "") -> Unusable:
+        return Unusable(self.topic, self.partition, self.offset, reason, detail[:DETAIL_CHARACTERS], self.value)
+
+
+class PoisonError(Exception):
+    """A message that can never be used: ``reason`` is ``not_json`` or ``invalid``."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def parse_demand_event(message: Message) -> DemandEvent:
+    """Raises PoisonError."""
+    return _parse(message, _demand_event)
+
+
+def parse_outcome(message: Message) -> Outcome:
+    """Raises PoisonError."""
+    return _parse(message, _outcome)
+
+
+def _demand_event(fields: Mapping[str, Any]) -> DemandEvent:
+    _time(fields["occurred_at"])
+    return DemandEvent(
+        event_id=uuid.UUID(fields["event_id"]),
+        channel=fields["channel"],
+        sku=fields["sku"],
+        location=fields["location"],
+        demand=int(fields["demand"]),
+        supply=int(fields["supply"]),
+    )
+
+
+def _outcome(fields: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        decision_id=uuid.UUID(fields["decision_id"]),
+        purchased=fields["outcome"] == "purchased",
+        occurred_at=_time(fields["occurred_at"]),
+    )
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    moment.astimezone()  # refuses what the database's clock cannot hold, such as the year 0001 east of Greenwich
+    return moment
+
+
+def _parse(message: Message, build: Callable[[Mapping[str, Any]], M]) -> M:
+    try:
+        fields = json.loads(message.value)
+    except (ValueError, RecursionError) as error:
+        raise PoisonError("not_json", str(error)) from error
+    if misfit := next(message.topic.validator.iter_errors(fields), None):
+        raise PoisonError("invalid", f"{misfit.json_path}: {misfit.message}")
+    try:
+        return build(fields)
+    except (ValueError, OverflowError) as error:
+        raise PoisonError("invalid", str(error)) from error
+
+
+def decision_message(decided: DecidedPrice) -> Envelope:
+    payload = {
+        "schema_version": SCHEMA_VERSION,
+        "decision_id": str(decided.decision_id),
+        "event_id": str(decided.event.event_id),
+        "decided_at": decided.decided_at.isoformat(),
+        "outcome_due_at": decided.outcome_due_at.isoformat(),
+        "channel": decided.event.channel,
+        "sku": decided.event.sku,
+        "location": decided.event.location,
+        "intensity": decided.intensity,
+        "price": decided.price,
+        "list_price": decided.list_price,
+        "currency": decided.currency,
+        "propensity": decided.propensity,
+    }
+    return Envelope(Topic.PRICING_DECISIONS, str(decided.decision_id), payload)
+
+
+def dead_letter_message(letter: Unusable, now: datetime) -> Envelope:
+    payload = {
+        "schema_version": SCHEMA_VERSION,
+        "topic": str(letter.topic),
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "reason": letter.reason,
+        "detail": letter.detail.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0"),
+        "payload_base64": base64.b64encode(letter.payload[:DEAD_LETTER_BYTES]).decode(),
+        "truncated": len(letter.payload) > DEAD_LETTER_BYTES,
+        "failed_at": now.isoformat(),
+    }
+    return Envelope(Topic.DEAD_LETTERS, f"{letter.topic}:{letter.partition}:{letter.offset}", payload)

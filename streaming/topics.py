@@ -1,0 +1,41 @@
+"""The topics, their schemas, and how this deployment names them."""
+
+import json
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from jsonschema import Draft202012Validator
+
+SCHEMAS = Path(__file__).with_name("schemas")
+SCHEMA_VERSION = 1
+
+
+class Topic(StrEnum):
+    DEMAND_EVENTS = "demand_events"
+    PRICING_DECISIONS = "pricing_decisions"
+    PRICING_OUTCOMES = "pricing_outcomes"
+    DEAD_LETTERS = "pricing_dead_letters"
+
+    @property
+    def deployed_name(self) -> str:
+        return f"{settings.KAFKA_TOPIC_PREFIX}{self.value}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = json.loads((SCHEMAS / f"{self.value}.v{SCHEMA_VERSION}.json").read_text())
+        return schema
+
+    @property
+    def validator(self) -> Draft202012Validator:
+        return _validator(self)
+
+
+CONSUMED = (Topic.DEMAND_EVENTS, Topic.PRICING_OUTCOMES)
+
+
+@cache
+def _validator(topic: Topic) -> Draft202012Validator:
+    return Draft202012Validator(topic.schema)

@@ -1,0 +1,116 @@
+import json
+import uuid
+from collections import Counter
+
+import numpy as np
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision
+from experiments.selectors.streams import stored_offsets
+from experiments.services.streams import Advance, StreamMovedError
+from streaming import handlers
+from streaming.messages import Message
+from streaming.topics import Topic
+from tests.factories import make_listing
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+EVENT, OUTCOME = Topic.DEMAND_EVENTS.schema["examples"][0], Topic.PRICING_OUTCOMES.schema["examples"][0]
+
+
+def event(**fields):
+    return Topic.DEMAND_EVENTS, EVENT | {"event_id": str(uuid.uuid4()), "sku": "A"} | fields
+
+
+def outcome(decision, kind="purchased"):
+    fields = {"event_id": str(uuid.uuid4()), "decision_id": str(decision), "occurred_at": NOW.isoformat()}
+    return Topic.PRICING_OUTCOMES, OUTCOME | fields | {"outcome": kind}
+
+
+def handle(*payloads, expected=None):
+    messages = [
+        Message(topic, 0, offset, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+        for offset, (topic, payload) in enumerate(payloads)
+    ]
+    begin = expected or 0
+    return handlers.handle_batch(
+        messages=messages,
+        cluster="c",
+        advances={("demand_events", 0): Advance(expected, begin + len(messages))},
+        now=NOW,
+        rng=np.random.default_rng(0),
+    )
+
+
+def test_a_demand_event_becomes_a_decision_and_a_message():
+    make_listing("A")
+    assert handle(event()) == Counter(decided=1)
+    message = OutboxMessage.objects.get()
+    assert message.topic == "pricing_decisions"
+    Topic.PRICING_DECISIONS.validator.validate(message.payload)
+    assert stored_offsets(cluster="c") == {("demand_events", 0): 1}
+
+
+def test_an_outcome_moves_its_posterior_once():
+    make_listing("A")
+    handle(event())
+    decision = PricingDecision.objects.get()
+    counts = handle(outcome(decision.decision_id), outcome(decision.decision_id), expected=1)
+    assert counts == Counter(learned=1, duplicate_outcomes=1)
+    assert BanditArm.objects.get(pk=decision.arm_id).alpha == 2
+
+
+def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_rest_is_done():
+    make_listing("A")
+    counts = handle(event(), (Topic.DEMAND_EVENTS, b"oops"), event(sku="GONE"), outcome(uuid.uuid4()), event(demand=-1))
+    assert counts == Counter(
+        decided=1, dead_not_json=1, dead_unknown_listing=1, dead_unknown_decision=1, dead_invalid=1
+    )
+    reasons = dict(DeadLetter.objects.values_list("offset", "reason"))
+    assert reasons == {1: "not_json", 2: "unknown_listing", 3: "unknown_decision", 4: "invalid"}
+    for message in OutboxMessage.objects.filter(topic="pricing_dead_letters"):
+        Topic.DEAD_LETTERS.validator.validate(message.payload)
+
+
+def test_text_that_the_database_cannot_hold_is_one_dead_letter():
+    make_listing("A")
+    assert handle(event(), event(sku="\ud800"), event(sku="\0"), event()) == Counter(decided=2, dead_failed=2)
+
+
+def test_one_message_that_fails_unexpectedly_does_not_take_the_batch_with_it(monkeypatch):
+    make_listing("A")
+    decide = handlers.decide_prices
+
+    def refuse_a_demand_of_13(*, events, **rest):
+        if any(each.demand == 13 for each in events):
+            raise ZeroDivisionError("thirteen")
+        return decide(events=events, **rest)
+
+    monkeypatch.setattr(handlers, "decide_prices", refuse_a_demand_of_13)
+    assert handle(event(), event(demand=13), event()) == Counter(decided=2, dead_failed=1)
+    assert DeadLetter.objects.get().detail == "ZeroDivisionError: thirteen"
+    assert stored_offsets(cluster="c") == {("demand_events", 0): 3}
+
+
+def test_a_database_that_goes_away_leaves_nothing_half_done(monkeypatch):
+    make_listing("A")
+
+    def go_away(**rest):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(handlers, "record_outcomes", go_away)
+    with pytest.raises(OperationalError):
+        handle(event(), outcome(uuid.uuid4()))
+    assert not PricingDecision.objects.exists()
+    assert not DeadLetter.objects.exists()
+    assert stored_offsets(cluster="c") == {}
+
+
+def test_a_batch_that_another_process_has_done_is_refused_whole():
+    make_listing("A")
+    handle(event(), event())
+    with pytest.raises(StreamMovedError):
+        handle(event(), expected=None)
+    assert PricingDecision.objects.count() == 2

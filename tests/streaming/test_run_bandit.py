@@ -1,0 +1,181 @@
+"""The process, on a real broker and a real database: killed in the middle, it still counts everything once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision, StreamOffset
+from streaming.kafka_settings import client_settings
+from streaming.topics import Topic
+from tests.factories import make_listing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SESSION_SECONDS = 6
+
+
+@pytest.fixture(autouse=True)
+def own_topics(settings, monkeypatch):
+    settings.KAFKA_TOPIC_PREFIX = f"{settings.KAFKA_TOPIC_PREFIX}{uuid.uuid4().hex[:6]}."
+    monkeypatch.setenv("KAFKA_TOPIC_PREFIX", settings.KAFKA_TOPIC_PREFIX)
+
+
+@pytest.fixture
+def bandit(tmp_path):
+    """Start the process, as often as asked; kill what is left of it at the end."""
+    started, log = [], tmp_path / "log"
+
+    def start(**environment):
+        database = connection.settings_dict
+        address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_bandit", "--seed", "1", "--session-timeout", str(SESSION_SECONDS)],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": f"postgres://{address}"} | environment,
+            stdout=log.open("a"),
+            stderr=subprocess.STDOUT,
+        )
+        process.log = log
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+    print(log.read_text())  # pytest shows it where the test failed
+
+
+@pytest.fixture
+def producer():
+    producer = KafkaProducer(**client_settings())
+    yield producer
+    producer.close(timeout=1)
+
+
+def produce(producer, topic, payloads, key):
+    for payload in payloads:
+        value = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        producer.send(topic.deployed_name, value=value, key=b"" if value is payload else payload[key].encode())
+    producer.flush(timeout=5)
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def read_all(topic):
+    """Return every message of a topic."""
+    consumer = KafkaConsumer(**client_settings(), fetch_max_wait_ms=50)
+    partitions = [TopicPartition(topic.deployed_name, p) for p in consumer.partitions_for_topic(topic.deployed_name)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    ends = consumer.end_offsets(partitions)
+    found = []
+    while any(consumer.position(partition) < ends[partition] for partition in partitions):
+        for records in consumer.poll(timeout_ms=200).values():
+            found += [json.loads(record.value) for record in records]
+    consumer.close(timeout_ms=500)
+    return found
+
+
+def demand_events(number):
+    rng = np.random.default_rng(3)
+    now = timezone.now().isoformat()
+    return [
+        {
+            "schema_version": 1,
+            "event_id": str(uuid.UUID(bytes=rng.bytes(16))),
+            "occurred_at": now,
+            "channel": "web",
+            "sku": f"S{rng.integers(3)}",
+            "location": f"shop-{rng.integers(2)}",
+            "demand": int(rng.integers(40)),
+            "supply": 20,
+        }
+        for _ in range(number)
+    ]
+
+
+def outcomes_of(decisions):
+    rng = np.random.default_rng(4)
+    return [
+        {
+            "schema_version": 1,
+            "event_id": str(uuid.UUID(bytes=rng.bytes(16))),
+            "decision_id": decision["decision_id"],
+            "outcome": "purchased" if rng.random() < 0.3 else "rejected",
+            "occurred_at": (timezone.now() + timedelta(seconds=1)).isoformat(),
+        }
+        for decision in decisions
+    ]
+
+
+def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(bandit, producer):
+    for number in range(3):
+        make_listing(f"S{number}")
+    events = demand_events(3_000)
+    process = bandit()
+    # Once more each, in another order; and poison between.
+    produce(producer, Topic.DEMAND_EVENTS, [*events[:1_500], b"oops", *events[:700]], "event_id")
+    wait_for(lambda: PricingDecision.objects.count() >= 1_500)
+    first = list(PricingDecision.objects.values_list("decision_id", flat=True))
+    early = outcomes_of([{"decision_id": str(each)} for each in first])
+    produce(producer, Topic.PRICING_OUTCOMES, early + early[::-1], "decision_id")
+    produce(producer, Topic.DEMAND_EVENTS, events, "event_id")
+    wait_for(lambda: PricingDecision.objects.exclude(state="waiting").count() > 100)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(5) == -signal.SIGKILL
+    settled_at_kill = PricingDecision.objects.exclude(state="waiting").count()
+
+    process = bandit()
+    wait_for(lambda: PricingDecision.objects.count() == 3_000 and not OutboxMessage.objects.exists())
+    wait_for(lambda: PricingDecision.objects.exclude(state="waiting").count() == len(first))
+    decisions = read_all(Topic.PRICING_DECISIONS)
+    unique = {decision["decision_id"]: decision for decision in decisions}
+    assert unique.keys() == {str(pk) for pk in PricingDecision.objects.values_list("decision_id", flat=True)}
+    assert {decision["event_id"] for decision in unique.values()} == {event["event_id"] for event in events}
+    known = {outcome["decision_id"] for outcome in early}
+    late = outcomes_of([decision for key, decision in unique.items() if key not in known])
+    produce(producer, Topic.PRICING_OUTCOMES, late + early[:300], "decision_id")
+    wait_for(lambda: not PricingDecision.objects.filter(state="waiting").exists())
+
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < 10
+    assert settled_at_kill < 3_000  # or the kill came too late to mean anything
+
+    price_of = {str(row.decision_id): row.arm_id for row in PricingDecision.objects.all()}
+    purchases, rejections = Counter(), Counter()
+    for outcome in early + late:
+        (purchases if outcome["outcome"] == "purchased" else rejections)[price_of[outcome["decision_id"]]] += 1
+    for arm in BanditArm.objects.all():
+        assert (arm.alpha, arm.beta) == (1 + purchases[arm.pk], 1 + rejections[arm.pk])
+    assert list(DeadLetter.objects.values_list("reason", flat=True)) == ["not_json"]
+    assert [letter["reason"] for letter in read_all(Topic.DEAD_LETTERS)] == ["not_json"]
+    assert not StreamOffset.objects.filter(lost__gt=0).exists()
+    assert process.log.read_text().rstrip().endswith("Stopped.")
+
+
+def test_without_a_broker_it_waits_says_so_and_still_stops_at_once(bandit):
+    make_listing("A")
+    process = bandit(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9")
+    wait_for(lambda: "Waiting: no Kafka broker answers at 127.0.0.1:9" in process.log.read_text())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
