@@ -1,0 +1,91 @@
+"""What the endpoints of the optimiser take and show."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from catalog.api.serializers import PriceChangeSerializer
+from catalog.money import amount_text, from_ticks
+from optimizer.models import OptimizationRun, Recommendation
+
+
+class OpenRunSerializer(serializers.Serializer[Any]):
+    objective = serializers.ChoiceField(choices=OptimizationRun.Objective.choices, default="profit")
+    channel = serializers.SlugField(required=False, help_text="Defaults to the shop's default channel.")
+    publish = serializers.BooleanField(default=True, help_text="False for a dry run: recommendations only.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError({unknown[0]: [f"Unknown field: the fields are {known}."]})
+        return {"channel": settings.DEFAULT_CHANNEL, **attrs}
+
+
+class RunSerializer(serializers.ModelSerializer[OptimizationRun]):
+    channel = serializers.CharField(source="channel.code")
+    model = serializers.CharField(source="fit")
+    progress = serializers.SerializerMethodField()
+
+    class Meta:
+        model = OptimizationRun
+        fields = [
+            "id", "status", "objective", "channel", "model", "publishes", "created_at", "finished_at", "device",
+            "progress", "guard_numbers", "error",
+        ]  # fmt: skip
+
+    def get_progress(self, run: Any) -> dict[str, int]:
+        return {"chunks": run.chunks_total, "done": run.chunks_done}
+
+
+class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):
+    sku = serializers.CharField(source="listing.product.sku")
+    currency = serializers.CharField(source="listing.channel.currency")
+    price = serializers.SerializerMethodField()
+    previous_price = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Recommendation
+        fields = [
+            "sku", "currency", "previous_price", "price", "binding_rule", "outcome", "outcome_reason",
+            "expected_demand", "expected_revenue", "expected_profit", "profit_p05", "profit_p95",
+            "profit_change_mean", "profit_change_sd", "probability_better",
+        ]  # fmt: skip
+
+    def get_price(self, row: Recommendation) -> str | None:
+        return None if row.price is None else amount_text(row.price, row.listing.channel.currency_exponent)
+
+    def get_previous_price(self, row: Recommendation) -> str:
+        return amount_text(row.previous_price, row.listing.channel.currency_exponent)
+
+
+class NotPublishedSerializer(serializers.ModelSerializer[Recommendation]):
+    sku = serializers.CharField(source="listing.product.sku")
+    reason = serializers.CharField(source="outcome_reason")
+
+    class Meta:
+        model = Recommendation
+        fields = ["sku", "outcome", "reason"]
+
+
+class ReplaySerializer(serializers.Serializer[Any]):
+    price = serializers.SerializerMethodField()
+    matches = serializers.BooleanField(
+        source="result.confirmed", help_text="Whether it is the recorded price, or one that scores the same."
+    )
+    admissible_prices = serializers.IntegerField(source="result.admissible", help_text="How many were compared.")
+
+    def get_price(self, replay: dict[str, Any]) -> str:
+        return amount_text(from_ticks(replay["result"].price_ticks, replay["exponent"]), replay["exponent"])
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    change = PriceChangeSerializer(allow_null=True, help_text="The ledger row in force; null: the list price stands.")
+    why = serializers.JSONField(
+        source="change.explanation", default=dict, help_text="Inputs with times, model, candidate, clamps, guardrails."
+    )
+    replay = ReplaySerializer(allow_null=True, help_text="The price worked out again from the recorded inputs alone.")
+    latest_run = RecommendationSerializer(
+        allow_null=True, help_text="What the newest run said, where it changed nothing."
+    )

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from optimizer.api import views
+
+urlpatterns = [
+    path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
+    path("optimization-runs", views.RunListView.as_view()),
+    path("optimization-runs/<uuid:run_id>", views.RunView.as_view()),
+    path("optimization-runs/<uuid:run_id>/results", views.RunResultsView.as_view()),
+    path("optimization-runs/<uuid:run_id>/errors", views.RunErrorsView.as_view()),
+]

@@ -1,0 +1,37 @@
+"""Why a listing has the price that it has."""
+
+from typing import Any
+
+from catalog.models import Listing, PriceChange
+from catalog.selectors.listings import price_change_in_force
+from optimizer.models import OptimizationRun, Recommendation
+from optimizer.replay import replay_price
+
+
+def explanation_of(*, listing: Listing) -> dict[str, Any]:
+    """Return the price in force with its inputs, clamps, expectation and the price that replaying them gives.
+
+    Where the newest run found the price in force best, or could not price the SKU, it stands under ``latest_run``.
+    """
+    change = price_change_in_force(listing=listing)
+    newest = newest_recommendation(listing=listing)
+    return {
+        "change": change,
+        "replay": _replay(change, listing.channel.currency_exponent) if change else None,
+        "latest_run": newest if newest and (change is None or newest.run_id != change.run_id) else None,
+    }
+
+
+def newest_recommendation(*, listing: Listing) -> Recommendation | None:
+    finished = OptimizationRun.objects.filter(channel=listing.channel, finished_at__isnull=False, publishes=True)
+    run = finished.order_by("-created_at").first()
+    return Recommendation.objects.filter(run=run, listing=listing).select_related("run").first() if run else None
+
+
+def _replay(change: PriceChange, exponent: int) -> dict[str, Any] | None:
+    """Work the price out again from the recorded inputs alone; None for a price that a person or the shop set."""
+    recorded = change.explanation.get("replay")
+    if not recorded:
+        return None
+    result = replay_price(recorded)
+    return {"result": result, "exponent": exponent}

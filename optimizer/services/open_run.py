@@ -1,0 +1,68 @@
+"""Open a batch optimisation run. Web processes load this file: it must not lead to the engine."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from catalog.models import Channel, Listing
+from optimizer.models import ElasticityFit, OptimizationRun, RunChunk
+
+CHUNK_LISTINGS = 65_536  # the engine's batch
+
+
+class CannotOptimize(ValueError):
+    """There is nothing to optimise with; the message names the cure."""
+
+
+@transaction.atomic
+def open_run(
+    *,
+    channel: Channel,
+    objective: str,
+    now: datetime,
+    key: str | None = None,
+    publishes: bool = True,
+    requested_by: AbstractBaseUser | None = None,
+) -> OptimizationRun:
+    """Open a run over all active listings of a channel and cut it into chunks; the same key returns the same run.
+
+    Raises:
+        CannotOptimize: no elasticities were fitted for the channel, or it has no listings.
+    """
+    fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    if fit is None:
+        raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
+    run, is_new = OptimizationRun.objects.get_or_create(
+        key=key or f"run:{uuid.uuid4()}",
+        defaults={
+            "channel": channel,
+            "fit": fit,
+            "objective": objective,
+            "publishes": publishes,
+            "requested_by": requested_by,
+            "created_at": now,
+        },
+    )
+    if is_new:
+        chunks = [RunChunk(run=run, first_pk=first, last_pk=last) for first, last in _ranges(channel)]
+        if not chunks:
+            raise CannotOptimize(f"channel {channel.code!r} has no products: run `manage.py import_sales` first")
+        RunChunk.objects.bulk_create(chunks)
+    return run
+
+
+def _ranges(channel: Channel) -> Iterator[tuple[int, int]]:
+    after = 0
+    while True:
+        keys = list(
+            Listing.objects.filter(channel=channel, product__is_active=True, pk__gt=after)
+            .order_by("pk")
+            .values_list("pk", flat=True)[:CHUNK_LISTINGS]
+        )
+        if not keys:
+            return
+        yield keys[0], keys[-1]
+        after = keys[-1]

@@ -1,0 +1,111 @@
+"""Optimise some listings of a run with the engine and store what it recommends."""
+
+import math
+from datetime import datetime
+
+import numpy as np
+from django.conf import settings
+
+from catalog.guardrails import MISSING
+from catalog.models import Listing
+from catalog.money import from_ticks
+from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from optimizer.engine import PricingInputs, optimize_ticks, resolve_device
+from optimizer.engine.pricing_config import PRIOR
+from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
+from optimizer.services.explanations import ChunkDecision, explain
+
+INSERT_BATCH = 2_000
+
+
+def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetime) -> str:
+    """Write one recommendation a listing of the range, priced or with the reason why not; return the device used.
+
+    The caller owns the transaction.
+    """
+    listings = (
+        Listing.objects.filter(channel=run.channel, product__is_active=True, pk__range=(first_pk, last_pk))
+        .select_related("product")
+        .order_by("pk")
+    )
+    facts = pricing_facts(channel=run.channel, listings=listings, now=now)
+    known = {estimate.listing_id: estimate for estimate in _estimates(run, first_pk, last_pk)}
+    estimates = [known.get(listing.pk) for listing in facts.listings]
+    inputs = pricing_inputs(facts, estimates)
+    device = resolve_device(settings.PRICING_DEVICE)
+    result = optimize_ticks(inputs, run.objective, device=device)
+    decision = ChunkDecision(run, facts, estimates, inputs, result)
+    rows = [_recommendation(decision, index) for index in range(len(facts))]
+    Recommendation.objects.bulk_create(rows, batch_size=INSERT_BATCH)
+    return str(device.search)
+
+
+def _estimates(run: OptimizationRun, first_pk: int, last_pk: int) -> list[ElasticityEstimate]:
+    return list(ElasticityEstimate.objects.filter(fit=run.fit, listing_id__gte=first_pk, listing_id__lte=last_pk))
+
+
+def pricing_inputs(facts: PricingFacts, estimates: list[ElasticityEstimate | None]) -> PricingInputs:
+    """Return the engine's inputs: demand a week at the price in force, moved there from the fit's reference price."""
+    rows = [_demand_at_current_price(facts, index, estimate) for index, estimate in enumerate(estimates)]
+    demand, log_demand_sd, mean, sd = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+    return PricingInputs(
+        current_ticks=facts.facts.current_ticks,
+        cost_units=facts.facts.cost_units,
+        demand=np.ascontiguousarray(demand),
+        elasticity_mean=np.ascontiguousarray(mean),
+        elasticity_sd=np.ascontiguousarray(sd),
+        log_demand_sd=np.ascontiguousarray(log_demand_sd),
+        inventory=facts.facts.stock,
+        competitor_ticks=facts.facts.competitor_ticks,
+        guardrails=facts.limits,
+    )
+
+
+def _demand_at_current_price(
+    facts: PricingFacts, index: int, estimate: ElasticityEstimate | None
+) -> tuple[float, float, float, float]:
+    """Return (demand, its log sd, elasticity mean, elasticity sd); without an estimate the prior and no demand."""
+    if estimate is None:
+        return 0.0, 0.0, PRIOR.mean, PRIOR.sd
+    log_ratio = math.log(float(facts.listings[index].price_in_force) / estimate.reference_price)
+    spread = estimate.sd * log_ratio
+    demand = estimate.base_demand * math.exp(estimate.mean * log_ratio + spread**2 / 2)
+    return demand, math.hypot(estimate.log_demand_sd, spread), estimate.mean, estimate.sd
+
+
+def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
+    result, listing = decision.result, decision.facts.listings[index]
+    exponent = decision.facts.channel.currency_exponent
+    explanation = explain(decision, index)
+    ticks = result.price_ticks[index]
+    if ticks == MISSING:
+        return Recommendation(
+            run=decision.run,
+            listing=listing,
+            outcome=Recommendation.Outcome.UNPRICED,
+            outcome_reason=result.unpriced_reasons()[index],
+            previous_price=listing.price_in_force,
+            explanation=explanation,
+        )
+    money = 10.0**-exponent
+    demand, previous = decision.inputs.demand[index], result.previous_ticks[index]
+    sold_before = min(demand, listing.inventory) if listing.inventory is not None else demand
+    return Recommendation(
+        run=decision.run,
+        listing=listing,
+        previous_price=listing.price_in_force,
+        price=from_ticks(ticks, exponent),
+        binding_rule=result.binding_rules()[index],
+        explanation=explanation,
+        expected_demand=result.expected_demand[index],
+        expected_revenue=result.expected_revenue[index] * money,
+        expected_profit=result.expected_profit[index] * money,
+        profit_p05=result.profit_low[index] * money,
+        profit_p95=result.profit_high[index] * money,
+        demand_before=sold_before,
+        revenue_before=sold_before * previous * money,
+        profit_before=result.previous_profit[index] * money,
+        profit_change_mean=result.profit_change_mean[index] * money,
+        profit_change_sd=result.profit_change_sd[index] * money,
+        probability_better=result.probability_better[index],
+    )

@@ -1,0 +1,35 @@
+"""Batch work for the workers on the queue ``gpu``. Messages carry keys, never data; a task may be delivered twice."""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from optimizer.models import OptimizationRun, RunChunk
+from optimizer.services.close_run import close_run
+
+
+def enqueue_chunks(run_id: UUID) -> None:
+    """Send a task for every chunk of a run that is not finished."""
+    for chunk in RunChunk.objects.filter(run_id=run_id, finished_at=None):
+        optimize_prices.delay(str(run_id), chunk.first_pk, chunk.last_pk)
+
+
+@shared_task
+def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
+    """Compute one chunk; whoever finishes the last one closes the run."""
+    # Imported here: the web process imports this module to send tasks and must not load torch.
+    from optimizer.services.optimize_chunk import optimize_chunk
+
+    optimize_chunk(run_id=UUID(run_id), first_pk=first_pk, now=timezone.now())
+    close_run(run_id=UUID(run_id), now=timezone.now())
+
+
+@shared_task
+def resume_stalled_runs() -> None:
+    """Send again what a lost message or a killed worker left undone; chunks at work are locked and skipped."""
+    for run in OptimizationRun.objects.filter(finished_at=None):
+        if run.chunks.filter(finished_at=None).exists():
+            enqueue_chunks(run.pk)
+        else:
+            close_run(run_id=run.pk, now=timezone.now())
