@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -59,15 +60,17 @@ class BanditStream:
         self.unsought: set[TopicPartition] = set()
         self.counts: Counter[str] = Counter()
         self.reported_at = self.expired_at = 0.0
+        self.consumer: Any = None  # kafka-python is not typed
+        self.relay = Relay()
+        self.cluster = ""
 
     def run(self) -> None:
         if not wait_until_nothing_is_missing(missing_in_database, self.stop):
             return
-        if not wait_until_nothing_is_missing(self._missing_broker, self.stop):
-            return
         try:
-            wait_until_nothing_is_missing(self._missing_topics, self.stop)
-            if not self.stop.is_set():
+            if wait_until_nothing_is_missing(self._missing_broker, self.stop) and wait_until_nothing_is_missing(
+                self._missing_topics, self.stop
+            ):
                 log.info("Reading %s.", ", ".join(topic.deployed_name for topic in CONSUMED))
             while not self.stop.is_set():
                 self._step_or_wait()
@@ -76,28 +79,30 @@ class BanditStream:
 
     def _missing_broker(self) -> str | None:
         try:
-            self.consumer = KafkaConsumer(
-                **client_settings(),
-                group_id=f"{settings.KAFKA_TOPIC_PREFIX}bandit",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                fetch_max_wait_ms=50,
-                max_poll_records=BATCH,
-                session_timeout_ms=self.session_timeout_ms,
-                heartbeat_interval_ms=self.session_timeout_ms // 4,
-            )
-            try:
-                self.consumer.bootstrap(timeout_ms=3_000)
-                self.relay = Relay()
-            except BaseException:
-                self.consumer.close(timeout_ms=0)
-                raise
+            self.consumer = self.consumer or self._subscribed_consumer()
         except KafkaError as error:
             return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS} ({error})"
-        # No public name for it. Offsets mean something only within one cluster, and a development broker forgets all.
-        self.cluster = self.consumer._cluster.cluster_id or "unnamed"
-        self.consumer.subscribe([topic.deployed_name for topic in CONSUMED], listener=SeekLater(self))
+        # The client asks for brokers by itself, in the background; it has no public name for what it found.
+        metadata = self.consumer._cluster
+        if not metadata.brokers():
+            return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS}"
+        # Offsets mean something only within one cluster, and a development broker forgets them all.
+        self.cluster = metadata.cluster_id or "unnamed"
         return None
+
+    def _subscribed_consumer(self) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            **client_settings(),
+            group_id=f"{settings.KAFKA_TOPIC_PREFIX}bandit",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=50,
+            max_poll_records=BATCH,
+            session_timeout_ms=self.session_timeout_ms,
+            heartbeat_interval_ms=self.session_timeout_ms // 4,
+        )
+        consumer.subscribe([topic.deployed_name for topic in CONSUMED], listener=SeekLater(self))
+        return consumer
 
     def _missing_topics(self) -> str | None:
         """Brokers that create topics do so when asked for them; with others somebody has to."""
@@ -193,12 +198,14 @@ class BanditStream:
 
     def _close(self) -> None:
         try:
-            self.relay.send_waiting()
+            if self.cluster:
+                self.relay.send_waiting()
         except (KafkaError, DatabaseError) as error:
             log.warning("What is not sent stays in the outbox: %s", error)
-        self._report()
         self.relay.close()
-        self.consumer.close(timeout_ms=2_000)
+        if self.consumer:
+            self.consumer.close(timeout_ms=2_000)
+        self._report()
         log.info("Stopped.")
 
 

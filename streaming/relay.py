@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from kafka import KafkaProducer
 
@@ -10,36 +11,43 @@ from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
 
 BATCH = 1_000
-PATIENCE_SECONDS = 3.0
+PATIENCE_MS = 2_000
 
 
 class Relay:
     """Sends what the outbox holds. ``send_waiting`` blocks until the broker has it, some seconds at most."""
 
     def __init__(self) -> None:
-        self.producer = KafkaProducer(
-            **client_settings(),
-            acks="all",
-            linger_ms=5,
-            max_block_ms=int(PATIENCE_SECONDS * 1000),
-            delivery_timeout_ms=int(PATIENCE_SECONDS * 1000),
-            request_timeout_ms=int(PATIENCE_SECONDS * 1000) - 500,
-        )
+        self.producer: Any = None  # kafka-python is not typed
+
+    def _connected(self) -> Any:
+        if self.producer is None:
+            self.producer = KafkaProducer(
+                **client_settings(),
+                acks="all",
+                linger_ms=5,
+                max_block_ms=PATIENCE_MS,
+                delivery_timeout_ms=PATIENCE_MS,
+                request_timeout_ms=PATIENCE_MS - 500,
+            )
+        return self.producer
 
     def send_waiting(self) -> int:
         """Send up to one batch; return how many. Raises KafkaError if the broker did not take all: they stay."""
         return send_enqueued(send=self._send, limit=BATCH)
 
     def _send(self, messages: Sequence[Envelope]) -> None:
+        producer = self._connected()
         sent = [
-            self.producer.send(
+            producer.send(
                 Topic(each.topic).deployed_name, key=each.key.encode(), value=json.dumps(each.payload).encode()
             )
             for each in messages
         ]
-        self.producer.flush(timeout=PATIENCE_SECONDS)
+        producer.flush(timeout=PATIENCE_MS / 1000)
         for future in sent:
             future.get(timeout=0)
 
     def close(self) -> None:
-        self.producer.close(timeout=1)
+        if self.producer is not None:
+            self.producer.close(timeout=1)

@@ -1,6 +1,4 @@
 import logging
-import signal
-import threading
 from typing import Any
 
 import numpy as np
@@ -8,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from streaming.consumer import BanditStream
+from streaming.stopping import event_set_by_signals
 
 
 class Command(BaseCommand):
@@ -25,11 +24,8 @@ class Command(BaseCommand):
         if not settings.KAFKA_BOOTSTRAP_SERVERS:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.")
         logging.getLogger("kafka").setLevel(logging.WARNING)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         BanditStream(
-            stop=stop,
+            stop=event_set_by_signals(),
             rng=np.random.default_rng(options["seed"]),
             session_timeout_seconds=options["session_timeout"],
         ).run()
