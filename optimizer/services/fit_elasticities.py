@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from django.conf import settings
 from django.db import connection, transaction
+from psycopg import sql
 
 from catalog.models import Channel
 from optimizer.engine import DemandPanel, ElasticityConfig, fit_elasticities, resolve_device
@@ -23,7 +24,7 @@ SALES_SQL = """
 COPY (
     SELECT sales.listing_id, sales.week, sales.units, sales.price
       FROM catalog_weeklysales sales JOIN catalog_listing listing ON listing.id = sales.listing_id
-     WHERE listing.channel_id = %s ORDER BY sales.listing_id, sales.week
+     WHERE listing.channel_id = {channel} ORDER BY sales.listing_id, sales.week
 ) TO STDOUT (FORMAT csv, HEADER)
 """
 
@@ -72,7 +73,8 @@ def fit_channel(*, channel: Channel, now: datetime, config: ElasticityConfig | N
 
 
 def _sales_csv(channel: Channel) -> bytes:
-    with connection.cursor() as cursor, cursor.copy(SALES_SQL, [channel.pk]) as copy:
+    statement = sql.SQL(SALES_SQL).format(channel=sql.Literal(channel.pk))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         return b"".join(bytes(block) for block in copy)
 
 
