@@ -24,7 +24,7 @@ test: .venv/.dev .venv/.torch-$(TORCH_BUILD) ## Run all tests against real serve
 check: .venv/.dev .venv/.torch-$(TORCH_BUILD) ## Check style, types, layers, migrations, API document and deployment settings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(AS_DEPLOYED) $(BIN)/mypy
 	$(BIN)/lint-imports
 	$(EMBEDDED) exec --ephemeral -- python manage.py makemigrations --check --dry-run
 	$(AS_DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from catalog.guardrails import (
@@ -64,7 +64,7 @@ def publish_prices(
     proposals: Sequence[Proposal],
     source: PriceSource,
     now: datetime,
-    author: AbstractBaseUser | None = None,
+    author: User | None = None,
     run_id: UUID | None = None,
     reason: str = "",
 ) -> PublishReport:

@@ -19,7 +19,7 @@ class ServedPriceSerializer(serializers.Serializer[Any]):
     list_price = serializers.CharField()
     version = serializers.IntegerField(help_text="0 while only the list price exists; also the ETag.")
     valid_until = serializers.DateTimeField(help_text="Ask again after this time.")
-    source = serializers.ChoiceField(choices=PriceSource.choices)
+    source = serializers.ChoiceField(choices=PriceSource.choices)  # type: ignore[assignment]  # a field, not its option
     binding_rule = serializers.CharField(allow_null=True)
     decision_id = serializers.CharField(allow_null=True)
     prior_price = serializers.CharField(help_text="Lowest price of the 30 days before the reduction (98/6/EC Art. 6a).")

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from catalog.models.money import MoneyField
 from catalog.models.product import Channel, Product
@@ -85,6 +85,3 @@ class CompetitorPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.competitor}: {self.price}"
-
-
-PRICE_IN_FORCE = models.functions.Coalesce(F("price"), F("list_price"))

@@ -111,7 +111,7 @@ def _by_reason(unpriced: list[Recommendation]) -> dict[str, list[Any]]:
 
 def _assumed_share(rows: list[Recommendation]) -> dict[str, int]:
     return {
-        "cost": sum(row.listing.unit_cost_assumed for row in rows),
+        "cost": sum(row.listing.unit_cost_assumed and row.listing.unit_cost is not None for row in rows),
         "inventory": sum(row.listing.inventory_assumed for row in rows),
         "total": len(rows),
     }

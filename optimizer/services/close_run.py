@@ -59,6 +59,7 @@ def _publish(run: OptimizationRun, now: datetime) -> PublishReport:
             explanation=row.explanation,
         )
         for row in priced.iterator(chunk_size=5_000)
+        if row.price is not None
     ]
     return publish_prices(
         channel=run.channel,

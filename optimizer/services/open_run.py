@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.models import Channel, Listing
@@ -25,7 +25,7 @@ def open_run(
     now: datetime,
     key: str | None = None,
     publishes: bool = True,
-    requested_by: AbstractBaseUser | None = None,
+    requested_by: User | None = None,
 ) -> OptimizationRun:
     """Open a run over all active listings of a channel and cut it into chunks; the same key returns the same run.
 
