@@ -59,13 +59,10 @@ def test_a_run_through_the_api_ends_in_served_explained_prices(web, start):
     storefront = Storefront(web.url, make_api_key())
     start("celery", "-A", "pricing_site", "worker", "-Q", "celery,gpu", "-c", "1", "--loglevel", "info")
 
-    status, run = storefront.call(
-        "POST", "/api/v1/optimization-runs", {"objective": "profit"}, **{"Idempotency-Key": "a"}
-    )
+    runs, once = "/api/v1/optimization-runs", {"Idempotency-Key": "a"}
+    status, run = storefront.call("POST", runs, {"objective": "profit"}, **once)
     assert status == 202 and run["progress"] == {"chunks": 1, "done": 0}
-    status, again = storefront.call(
-        "POST", "/api/v1/optimization-runs", {"objective": "profit"}, **{"Idempotency-Key": "a"}
-    )
+    status, again = storefront.call("POST", runs, {"objective": "profit"}, **once)
     assert (status, again["id"]) == (202, run["id"])
     status, problem = storefront.call("POST", runs, {}, **once)
     assert (status, problem["type"]) == (422, "urn:pricing:problem:idempotency-key-reused")
