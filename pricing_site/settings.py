@@ -4,6 +4,8 @@ from pathlib import Path
 
 import environ
 
+from pricing_site.unfold import UNFOLD as UNFOLD
+
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,0 +1,91 @@
+"""Products and prices, with what the optimiser knows of them. The catalog's page, extended from the floor above."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from catalog.admin.cells import admin_url, with_note
+from catalog.admin.formatting import NOTHING, money, number
+from catalog.admin.listings import ListingAdmin
+from catalog.admin.reasons import refusal_words
+from catalog.models import Listing
+from catalog.money import from_ticks
+from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.selectors.explanations import explanation_of
+
+admin.site.unregister(Listing)
+
+
+def newest_estimates(listing_ids: Sequence[int]) -> dict[int, ElasticityEstimate]:
+    """Return each listing's estimate in the newest fit of its channel, in one query."""
+    newest = ElasticityFit.objects.order_by("channel_id", "-created_at").distinct("channel_id").values("pk")
+    found = ElasticityEstimate.objects.filter(listing__in=listing_ids, fit__in=newest)
+    return {estimate.listing_id: estimate for estimate in found}
+
+
+def elasticity_text(estimate: ElasticityEstimate) -> str:
+    return f"{number(estimate.mean, decimals=2)} ± {number(estimate.sd, decimals=2)}"
+
+
+def informed_text(estimate: ElasticityEstimate) -> str:
+    if not estimate.informed:
+        return "prior only"
+    return f"learned from {estimate.weeks} week{'' if estimate.weeks == 1 else 's'}"
+
+
+@admin.register(Listing)
+class PricedListingAdmin(ListingAdmin):
+    list_display = (*ListingAdmin.list_display[:5], "elasticity_figure", *ListingAdmin.list_display[5:])
+
+    def complete_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().complete_page(request, rows)
+        estimates = newest_estimates([row.pk for row in rows])
+        for row in rows:
+            row.elasticity = estimates.get(row.pk)
+
+    def panel(self, request: HttpRequest, listing: Listing) -> dict[str, Any]:
+        panel = super().panel(request, listing)
+        estimate = newest_estimates([listing.pk]).get(listing.pk)
+        if estimate:
+            panel["cards"].append(("Elasticity", elasticity_text(estimate), informed_text(estimate)))
+        else:
+            panel["cards"].append(("Elasticity", NOTHING, "no sales to learn from"))
+        known = explanation_of(listing=listing)
+        latest = known["latest_run"]
+        return panel | {
+            "replay": _replay_words(known["replay"], listing),
+            "latest": latest,
+            "latest_url": admin_url("optimizer_recommendation_change", latest.pk) if latest else "",
+            "latest_words": _latest_words(latest, listing) if latest else "",
+        }
+
+    @display(description="Elasticity")
+    def elasticity_figure(self, listing: Any) -> str:
+        estimate = listing.elasticity
+        if estimate is None:
+            return NOTHING
+        spread = f"± {number(estimate.sd, decimals=2)}"
+        return with_note(number(estimate.mean, decimals=2), spread if estimate.informed else f"{spread}, prior")
+
+
+def _replay_words(replay: dict[str, Any] | None, listing: Listing) -> str:
+    """Say whether the recorded inputs give the price again when they are worked out anew."""
+    if replay is None or replay["result"].price_ticks is None:
+        return ""
+    result = replay["result"]
+    again = from_ticks(result.price_ticks, replay["exponent"])
+    compared = f"{result.admissible:,} admissible prices compared"
+    if again == listing.price:
+        return f"Replayed from its recorded inputs: the same price ({compared})."
+    return f"Replayed from its recorded inputs: {money(again, listing.channel)} ({compared})."
+
+
+def _latest_words(latest: Any, listing: Listing) -> str:
+    if latest.outcome_reason:
+        return f"The newest run did not change it: {refusal_words(latest.outcome_reason)}."
+    if latest.price is not None and latest.price == listing.price:
+        return "The newest run found this price best again."
+    return f"The newest run proposed {money(latest.price, listing.channel)} ({latest.get_outcome_display()})."

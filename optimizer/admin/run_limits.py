@@ -1,0 +1,54 @@
+"""How far one run may move a channel before it is held back."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from catalog.admin.base import PricingModelAdmin
+from catalog.admin.formatting import percent
+from catalog.admin.policies import PercentField
+from optimizer.models import RunLimits
+
+
+class RunLimitsForm(forms.ModelForm):
+    max_share_changed = PercentField(
+        label="Prices changed, at most",
+        lowest=0,
+        highest=100,
+        help_text="Share of the priced SKUs. A run that would change more is held back; empty means no limit.",
+    )
+    max_revenue_drop = PercentField(
+        label="Fall of revenue, at most",
+        lowest=0,
+        highest=100,
+        help_text="A run that expects a larger fall is held back; empty means no limit.",
+    )
+
+    class Meta:
+        model = RunLimits
+        fields = ("channel", "max_share_changed", "max_revenue_drop")
+
+
+@admin.register(RunLimits)
+class RunLimitsAdmin(PricingModelAdmin):
+    form = RunLimitsForm
+    list_display = ("channel", "share_column", "revenue_column")
+    list_select_related = ("channel",)
+    autocomplete_fields = ("channel",)
+
+    def name_of(self, row: RunLimits) -> str:
+        return f"Limits of {row.channel.code}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("channel",) if obj else ()
+
+    @display(description="Prices changed, at most")
+    def share_column(self, limits: RunLimits) -> str:
+        return percent(limits.max_share_changed, decimals=2)
+
+    @display(description="Fall of revenue, at most")
+    def revenue_column(self, limits: RunLimits) -> str:
+        return percent(limits.max_revenue_drop, decimals=2)

@@ -1,0 +1,125 @@
+"""Optimisation runs: what each would do, whether it was published, and what went wrong."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from catalog.admin.base import ReadOnlyAdmin
+from catalog.admin.formatting import NOTHING, moment, number, percent
+from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
+from optimizer.models import OptimizationRun
+
+STATUS_COLOURS = {
+    "open": "default",
+    "running": "info",
+    "succeeded": "success",
+    "failed": "danger",
+    "held": "warning",
+    "dry run": "default",
+}
+
+
+def status_word(run: OptimizationRun) -> str:
+    if run.status == OptimizationRun.Status.HELD and not run.publishes:
+        return "dry run"
+    return str(run.status)
+
+
+@admin.register(OptimizationRun)
+class OptimizationRunAdmin(ReadOnlyAdmin):
+    change_form_outer_before_template = "optimizer/admin/run_panel.html"
+    list_display = (
+        "started_column",
+        "channel",
+        "objective_column",
+        "status_column",
+        "listings_figure",
+        "changed_figure",
+        "revenue_figure",
+        "profit_figure",
+        "duration_figure",
+        "requested_by",
+    )
+    list_select_related = ("channel", "requested_by", "fit")
+    list_filter = ("status", "objective", "channel")
+    ordering = ("-created_at",)
+    fieldsets = (
+        (
+            "Run",
+            {
+                "fields": (
+                    "id",
+                    "channel",
+                    "objective",
+                    "fit",
+                    "publishes",
+                    "requested_by",
+                    "created_at",
+                    "finished_at",
+                    "device",
+                    "key",
+                )
+            },
+        ),
+    )
+
+    def name_of(self, row: OptimizationRun) -> str:
+        return f"{row.get_objective_display().capitalize()} run of {moment(row.created_at)}"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        run = kwargs.get("obj")
+        if run is not None:
+            context["panel"] = {
+                "run": run,
+                "status": status_word(run),
+                "status_colour": STATUS_COLOURS.get(status_word(run), "default"),
+                "duration": duration(run),
+                "cards": run_cards(run),
+                "outcomes": outcome_rows(run),
+                "reasons": reason_rows(run),
+                "recommendations_url": recommendations_url(run),
+                "progress": self._progress(run),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _progress(self, run: OptimizationRun) -> str:
+        if run.is_finished:
+            return ""
+        total, left = run.chunks.count(), run.chunks.filter(finished_at=None).count()
+        return f"{total - left} of {total} chunks are done."
+
+    @display(description="Started")
+    def started_column(self, run: OptimizationRun) -> str:
+        return moment(run.created_at)
+
+    @display(description="Objective")
+    def objective_column(self, run: OptimizationRun) -> str:
+        return run.get_objective_display()
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_column(self, run: OptimizationRun) -> str:
+        return status_word(run)
+
+    @display(description="Products")
+    def listings_figure(self, run: OptimizationRun) -> str:
+        return number(run.guard_numbers.get("listings"))
+
+    @display(description="Prices changed")
+    def changed_figure(self, run: OptimizationRun) -> str:
+        return percent(run.guard_numbers.get("share_changed"))
+
+    @display(description="Revenue")
+    def revenue_figure(self, run: OptimizationRun) -> str:
+        return percent(run.guard_numbers.get("revenue_shift"), signed=True)
+
+    @display(description="Profit")
+    def profit_figure(self, run: OptimizationRun) -> str:
+        return percent(run.guard_numbers.get("profit_shift"), signed=True)
+
+    @display(description="Took")
+    def duration_figure(self, run: OptimizationRun) -> str:
+        return duration(run) or NOTHING
