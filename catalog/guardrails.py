@@ -385,7 +385,7 @@ def admissible_band(limits: GuardrailBatch, facts: PriceFacts) -> BandBatch:
 
     Each rule is an interval. From the strongest to the weakest, the band becomes its intersection with the rule, or,
     where they do not meet, the one end of the band nearest to the rule (then both ends carry the stronger rule).
-    Equal limits carry the name of the weaker rule.
+    Equal limits carry the name of the weaker rule, as long as the band is wider than one tick.
 
     Args:
         limits: one row a SKU.

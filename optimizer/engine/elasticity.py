@@ -140,8 +140,8 @@ def fit_elasticities(panel: DemandPanel, config: ElasticityConfig | None = None)
 
 
 def _prepare(panel: DemandPanel, config: ElasticityConfig, device: torch.device) -> _Prepared:
-    sku, week = torch.from_numpy(panel.sku).to(device), torch.from_numpy(panel.week).to(device)
-    log_price, log_units = torch.from_numpy(panel.log_price).to(device), torch.from_numpy(panel.log_units).to(device)
+    sku, week = torch.tensor(panel.sku, device=device), torch.tensor(panel.week, device=device)
+    log_price, log_units = torch.tensor(panel.log_price, device=device), torch.tensor(panel.log_units, device=device)
     first_week, last_week = int(week.min()), int(week.max())
     count = torch.bincount(sku, minlength=panel.n_skus)
     reference = group_mean(log_price, sku, panel.n_skus)

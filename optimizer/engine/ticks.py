@@ -110,7 +110,7 @@ def _band_rows(band: BandBatch, rows: Ints) -> BandBatch:
 
 def _problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device: torch.device) -> Problem:
     def real(values: Any) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float64)).to(device)
+        return torch.tensor(values, dtype=torch.float64, device=device)
 
     assert inputs.inventory is not None
     stock = np.where(inputs.inventory == MISSING, np.inf, np.maximum(inputs.inventory, 0))
@@ -125,7 +125,7 @@ def _problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device:
     return Problem(
         demand=demand,
         cost=real(inputs.cost_units) / COST_UNITS_PER_TICK,
-        current=torch.from_numpy(np.ascontiguousarray(inputs.current_ticks)).to(device),
+        current=torch.tensor(inputs.current_ticks, device=device),
         grid=Grid.build(band, inputs.guardrails.ending_set, table, device),
     )
 

@@ -200,6 +200,8 @@ def test_the_binding_rule_is_the_rule_of_that_end_of_the_band(rails, facts, cand
     clamped = clamp_price(candidate, rails, **facts)
     band = band_of(rails, **facts)
     before_ending = [step for step in clamped.trail if step[0] != "price_ending"]
+    if band.lower == band.upper:
+        return  # several rules may meet in one tick; each is a true name
     if candidate < band.lower:
         assert before_ending[-1][0] == band.lower_rule.label
     elif candidate > band.upper:

@@ -120,6 +120,12 @@ def test_decimals_and_integers_are_numbers(processor):
     assert processor.optimize_batch(whole)["price"].to_pylist() == [8.0, 24.0, 24.29]
 
 
+@pytest.mark.filterwarnings("error")
+def test_read_only_memory_is_read_without_complaint(processor):
+    frame = pl.DataFrame(COLUMNS | {"inventory": [30, 40, 50], "log_demand_sd": [0.1, 0.2, 0.3]})
+    assert processor.optimize_batch(frame)["price"].to_list() == [10.0, 24.0, 24.29]
+
+
 def test_an_empty_frame_gives_an_empty_frame(processor):
     empty = pl.DataFrame(COLUMNS).clear()
     assert processor.optimize_batch(empty).columns == processor.optimize_batch(pl.DataFrame(COLUMNS)).columns
