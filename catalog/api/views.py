@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -26,6 +26,10 @@ from catalog.models.access import Scope
 from catalog.selectors.listings import active_listings, listing_of, price_history
 
 CHANNEL = OpenApiParameter("channel", str, description="Defaults to the shop's default channel.")
+
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="ETag of the price that the caller has."
+)
 
 
 def channel_of(request: Request) -> str:
@@ -51,7 +55,12 @@ def _with_validity(record: dict[str, Any]) -> dict[str, Any]:
 class PriceView(APIView):
     required_scope = Scope.PRICES_READ
 
-    @extend_schema(operation_id="price", parameters=[CHANNEL], responses=ServedPriceSerializer, tags=["prices"])
+    @extend_schema(
+        operation_id="price",
+        parameters=[CHANNEL, IF_NONE_MATCH],
+        responses={200: ServedPriceSerializer, 304: OpenApiResponse(description="The price did not change.")},
+        tags=["prices"],
+    )
     def get(self, request: Request, sku: str) -> Response:
         """The price in force of one SKU. The ETag is the price's version; If-None-Match answers 304."""
         channel = channel_of(request)
@@ -87,7 +96,7 @@ class PriceBatchView(APIView):
         return Response(PriceBatchSerializer(answer).data)
 
 
-@extend_schema(operation_id="price_history", parameters=[CHANNEL], tags=["prices"])
+@extend_schema_view(get=extend_schema(operation_id="price_history", parameters=[CHANNEL], tags=["prices"]))
 class PriceHistoryView(ListAPIView[Any]):
     """Every price that was published for one SKU, newest first."""
 
@@ -99,7 +108,7 @@ class PriceHistoryView(ListAPIView[Any]):
         return price_history(listing=required_listing(self.request, self.kwargs["sku"]))
 
 
-@extend_schema(operation_id="products", parameters=[CHANNEL], tags=["products"])
+@extend_schema_view(get=extend_schema(operation_id="products", parameters=[CHANNEL], tags=["products"]))
 class ProductListView(ListAPIView[Any]):
     """All products of a channel with the price in force."""
 

@@ -72,9 +72,7 @@ def choose_arms(probabilities: Floats, rng: np.random.Generator) -> tuple[Ints, 
 def _checked(alpha: Floats, beta: Floats, worth: Floats, draws: int, floor: float) -> NDArray[np.bool_]:
     """Return which arms are present."""
     if not alpha.shape == beta.shape == worth.shape or worth.ndim != 2:
-        raise ValueError(
-            f"shapes {alpha.shape}, {beta.shape}, {worth.shape}: give three (context, arm) arrays"
-        )
+        raise ValueError(f"shapes {alpha.shape}, {beta.shape}, {worth.shape}: give three (context, arm) arrays")
     present: NDArray[np.bool_] = ~np.isnan(worth)
     if not present.any(axis=-1).all():
         raise ValueError("a context has no arm: leave it out, or give it a worth that is not NaN")

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -99,7 +99,7 @@ class RunView(APIView):
         return Response(RunSerializer(required_run(run_id)).data)
 
 
-@extend_schema(operation_id="optimization_run_results", tags=["optimisation runs"])
+@extend_schema_view(get=extend_schema(operation_id="optimization_run_results", tags=["optimisation runs"]))
 class RunResultsView(ListAPIView[Any]):
     """The prices that a run recommends."""
 
@@ -111,7 +111,7 @@ class RunResultsView(ListAPIView[Any]):
         return priced_recommendations(run=required_run(self.kwargs["run_id"]))
 
 
-@extend_schema(operation_id="optimization_run_errors", tags=["optimisation runs"])
+@extend_schema_view(get=extend_schema(operation_id="optimization_run_errors", tags=["optimisation runs"]))
 class RunErrorsView(ListAPIView[Any]):
     """The SKUs that a run did not price, or whose price the gate refused, each with its reason."""
 
