@@ -1,0 +1,88 @@
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from catalog.models import Listing, WeeklySales
+from optimizer.engine import ElasticityConfig
+from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.services.fit_elasticities import NothingToLearnFrom, fit_channel
+from tests.factories import make_channel, make_listing
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = date(2011, 1, 3)
+
+
+def sell(listing: Listing, elasticity: float, *, weeks: int = 30, level: float = 5.0, price_sd: float = 0.15) -> None:
+    """Simulate weekly sales of a listing around 10.00 with a known elasticity."""
+    rng = np.random.default_rng(listing.pk)
+    log_price = rng.normal(0, price_sd, weeks)
+    units = np.maximum(1, np.exp(level + elasticity * log_price + rng.normal(0, 0.1, weeks)).round())
+    WeeklySales.objects.bulk_create(
+        WeeklySales(
+            listing=listing,
+            week=MONDAY + timedelta(weeks=week),
+            units=int(units[week]),
+            price=Decimal(f"{10 * np.exp(log_price[week]):.4f}"),
+            revenue=1,
+            orders=1,
+        )
+        for week in range(weeks)
+    )
+
+
+def fitted() -> ElasticityFit:
+    return fit_channel(channel=make_channel(), now=timezone.now())
+
+
+def test_known_elasticities_are_recovered_within_their_interval():
+    truth = {make_listing().pk: elasticity for elasticity in (-0.8, -1.5, -2.2, -3.0)}
+    for pk, elasticity in truth.items():
+        sell(Listing.objects.get(pk=pk), elasticity)
+    fit = fitted()
+    for estimate in ElasticityEstimate.objects.filter(fit=fit):
+        assert abs(estimate.mean - truth[estimate.listing_id]) < 3 * estimate.sd < 1.0
+        assert estimate.informed and estimate.weeks == 30 and estimate.note == ""
+        assert estimate.base_demand == pytest.approx(np.exp(5.0), rel=0.25)
+
+
+def test_without_price_variation_the_prior_stands_and_says_so():
+    listing = make_listing()
+    sell(listing, -2.0, price_sd=0.0)
+    estimate = ElasticityEstimate.objects.get(fit=fitted())
+    assert (estimate.mean, estimate.sd, estimate.informed) == (-1.5, 0.5, False)
+    assert "no price variation" in estimate.note
+
+
+def test_weeks_without_sales_lower_the_demand_to_expect():
+    always, seldom = make_listing(), make_listing()
+    sell(always, -1.5)
+    sell(seldom, -1.5)
+    WeeklySales.objects.filter(listing=seldom, week__gte=MONDAY + timedelta(weeks=15)).delete()
+    demand = dict(ElasticityEstimate.objects.filter(fit=fitted()).values_list("listing", "base_demand"))
+    assert demand[seldom.pk] == pytest.approx(demand[always.pk] / 2, rel=0.3)
+
+
+def test_the_same_sales_are_fitted_once_and_new_sales_again():
+    listing = make_listing()
+    sell(listing, -2.0)
+    first = fitted()
+    assert fitted() == first and ElasticityEstimate.objects.count() == 1
+    WeeklySales.objects.filter(listing=listing).order_by("week").first().delete()
+    assert fitted() != first
+
+
+def test_another_configuration_is_another_fit():
+    sell(make_listing(), -2.0)
+    first = fitted()
+    other = fit_channel(channel=make_channel(), now=timezone.now(), config=ElasticityConfig(elasticity_mean=-2.0))
+    assert other != first and other.config["elasticity_mean"] == -2.0
+
+
+def test_sales_of_other_channels_are_not_read():
+    sell(make_listing(channel=make_channel("de", currency="EUR", country="DE")), -2.0)
+    with pytest.raises(NothingToLearnFrom, match="import_sales"):
+        fitted()
