@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 POLL_MS = 500
+GATHER_MS = 50
 RETRY_SECONDS = 1.0
+BROKER_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 EXPIRE_SECONDS = 60.0
 
@@ -84,6 +86,9 @@ class BanditStream:
             return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS} ({error})"
         # The client asks for brokers by itself, in the background; it has no public name for what it found.
         metadata = self.consumer._cluster
+        deadline = time.monotonic() + BROKER_SECONDS
+        while not metadata.brokers() and time.monotonic() < deadline and not self.stop.wait(0.05):
+            pass
         if not metadata.brokers():
             return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS}"
         # Offsets mean something only within one cluster, and a development broker forgets them all.
@@ -127,10 +132,23 @@ class BanditStream:
 
     def _step(self) -> None:
         self._seek_to_stored_offsets()
-        if records := self.consumer.poll(timeout_ms=POLL_MS):
+        if records := self._gather():
             self._learn_from(records)
         self.relay.send_waiting()
         self._do_housekeeping()
+
+    def _gather(self) -> Records:
+        """Poll, and once something is there go on for a moment: a transaction costs the same for one as for many."""
+        gathered: defaultdict[TopicPartition, list[ConsumerRecord]] = defaultdict(list)
+        patience_ms, deadline = POLL_MS, 0.0
+        while not self.stop.is_set():
+            for partition, found in self.consumer.poll(timeout_ms=patience_ms).items():
+                gathered[partition] += found
+            deadline = deadline or time.monotonic() + GATHER_MS / 1000
+            patience_ms = int((deadline - time.monotonic()) * 1000)
+            if not gathered or patience_ms <= 0 or sum(map(len, gathered.values())) >= BATCH:
+                break
+        return gathered
 
     def _seek_to_stored_offsets(self) -> None:
         if not self.unsought:
