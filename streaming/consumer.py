@@ -227,7 +227,7 @@ class BanditStream:
         log.info("Stopped.")
 
 
-class SeekLater(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is not typed
+class SeekLater(ConsumerRebalanceListener):
     """Holds newly assigned partitions back: this runs on the client's own thread, which must not wait for Postgres."""
 
     def __init__(self, stream: BanditStream) -> None:
