@@ -17,7 +17,7 @@ from catalog.guardrails import (
     admissible_band,
 )
 
-from .chunks import run_in_chunks
+from .chunks import run_in_chunks, run_side_by_side
 from .demand import Demand
 from .devices import ComputeDevice, resolve_device
 from .grid import Grid
@@ -60,7 +60,8 @@ def optimize_ticks(
     def price_chunk(rows: slice) -> None:
         _price_rows(inputs.rows(rows), rows.start, chosen, compute, table, result)
 
-    run_in_chunks(len(inputs), batch_size, price_chunk)
+    in_chunks = run_side_by_side if compute.search.type == "cpu" else run_in_chunks
+    in_chunks(len(inputs), batch_size, price_chunk)
     return result
 
 

@@ -11,7 +11,7 @@ import torch
 
 from catalog.guardrails import GuardrailBatch, Guardrails
 from optimizer.engine import FrameError, GPUBatchProcessor, available_devices, resolve_device
-from optimizer.engine.chunks import run_in_chunks
+from optimizer.engine.chunks import run_in_chunks, run_side_by_side
 from optimizer.engine.money import to_cost_units, to_ticks
 from optimizer.replay import replay_price
 
@@ -195,3 +195,25 @@ def test_memory_that_never_suffices_is_an_error():
 
     with pytest.raises(torch.OutOfMemoryError):
         run_in_chunks(10, 8000, run)
+
+
+@pytest.mark.parametrize(("total", "size"), [(0, 10), (5, 10), (5000, 7), (5000, 100_000)])
+def test_slices_side_by_side_cover_every_row_once_and_leave_torch_as_it_was(total, size):
+    threads = torch.get_num_threads()
+    visits = np.zeros(total, dtype=int)
+
+    def run(rows):
+        assert rows.stop - rows.start <= size
+        visits[rows] += 1
+
+    run_side_by_side(total, size, run)
+    assert (visits == 1).all()
+    assert torch.get_num_threads() == threads
+
+
+def test_an_error_in_a_slice_comes_out():
+    def run(rows):
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        run_side_by_side(5000, 100, run)
