@@ -45,6 +45,16 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Bandit",
+        "collapsible": True,
+        "items": [
+            _page("Decisions", "casino", "experiments", "pricingdecision"),
+            _page("Arms", "tune", "experiments", "banditarm"),
+            _page("Demand intensity", "thermostat", "experiments", "intensitypolicy"),
+            _page("Dead letters", "report", "experiments", "deadletter"),
+        ],
+    },
+    {
         "title": "Facts",
         "items": [
             _page("Weekly sales", "bar_chart", "catalog", "weeklysales"),

@@ -96,9 +96,9 @@ class ApiKeyAdmin(PricingModelAdmin):
         self.message_user(request, f"{obj} is revoked: it opens nothing from now on.", messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        if not self.has_change_permission(request) or not object_id:
-            return False
-        return ApiKey.objects.filter(pk=object_id, revoked_at__isnull=True).exists()
+        """Unfold asks with a key where it shows the button, and without one where the button was pressed."""
+        may_change = self.has_change_permission(request)
+        return may_change and (object_id is None or ApiKey.objects.filter(pk=object_id, revoked_at=None).exists())
 
     @display(description="Begins with")
     def prefix_column(self, key: ApiKey) -> str:

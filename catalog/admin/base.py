@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
@@ -13,7 +13,7 @@ from unfold.views import ChangeList
 from catalog.admin.paginator import OpenEndedPaginator
 from catalog.models import Product
 
-NAME_MATCHES_AT_MOST = 500
+MATCHES_AT_MOST = 500
 LETTERS_FOR_NAME_SEARCH = 3
 
 
@@ -106,10 +106,10 @@ class ReadOnlyAdmin(PricingModelAdmin):
 
 
 class SearchBySku(PricingModelAdmin):
-    """Search that an index answers: SKUs by their beginning; only where none begins so, names that contain the text.
+    """Search that stays fast: SKUs by their beginning; only where none begins so, names that contain the text.
 
-    The second step reads product names from the first to the last. It stops at 500 matches; without any match it took
-    0.5 s over a million products.
+    At most 500 products are looked up, and their rows found by key. Measured over a million products: 30 ms to 0.1 s by
+    SKU, 0.3 s by a part of a name that no product has (all names are read).
     """
 
     search_fields: Sequence[str] = ("listing__product__sku",)
@@ -121,14 +121,20 @@ class SearchBySku(PricingModelAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
+        products = products_matching(text)
+        if len(products) == MATCHES_AT_MOST and "autocomplete" not in request.path:
+            messages.info(request, f"More than {MATCHES_AT_MOST} products match: type more of the SKU or of the name.")
         path = self.search_fields[0].removesuffix("sku")
-        beginnings = {text, text.upper(), text.lower()}
-        if Product.objects.filter(_any_beginning("sku", beginnings)).exists():
-            return queryset.filter(_any_beginning(f"{path}sku", beginnings)), False
-        if len(text) < LETTERS_FOR_NAME_SEARCH:
-            return queryset.none(), False
-        named = list(Product.objects.filter(name__icontains=text).values_list("pk", flat=True)[:NAME_MATCHES_AT_MOST])
-        return queryset.filter(**{f"{path}pk__in": named}), False
+        return queryset.filter(**{f"{path}pk__in": products}), False
+
+
+def products_matching(text: str) -> list[int]:
+    """Return the keys of products whose SKU begins with a text or else whose name contains it; at most 500."""
+    beginning = _any_beginning("sku", {text, text.upper(), text.lower()})
+    found = list(Product.objects.filter(beginning).order_by("sku").values_list("pk", flat=True)[:MATCHES_AT_MOST])
+    if found or len(text) < LETTERS_FOR_NAME_SEARCH:
+        return found
+    return list(Product.objects.filter(name__icontains=text).values_list("pk", flat=True)[:MATCHES_AT_MOST])
 
 
 def _any_beginning(field: str, beginnings: set[str]) -> Q:

@@ -19,6 +19,7 @@ MAX_EXPONENT = 50.0
 class Tick:
     at: float
     label: str
+    anchor: str = "middle"
 
 
 @dataclass(frozen=True)
@@ -140,29 +141,37 @@ def _curve(
     x = _scale(grid[0], grid[-1], LEFT, WIDTH - RIGHT)
     levels, y = _vertical(min(heights), max(heights))
     path = "M" + "L".join(f"{x(at):.1f} {y(height):.1f}" for at, height in zip(grid, heights, strict=True))
-    by_price: dict[str, tuple[list[str], float, str]] = {}
-    for name, (at, colour) in marked.items():
-        names, _, _ = by_price.setdefault(f"{at:.6f}", ([], at, colour))
-        names.append(name)
-        by_price[f"{at:.6f}"] = (names, at, colour if name != "before" else by_price[f"{at:.6f}"][2])
-    markers = [
-        Marker(
-            x=x(at),
-            label=f"{' = '.join(names)} {money(at, channel)}",
-            label_y=TOP + 10 + 13 * index,
-            colour=colour,
-            anchor="end" if x(at) > WIDTH * 0.6 else "start",
-        )
-        for index, (names, at, colour) in enumerate(by_price.values())
-    ]
+    markers = _markers(marked, x, channel)
     return Chart(
         title=title,
         path=path,
-        x_ticks=[Tick(x(at), money(at, channel)) for at in _levels(grid[0], grid[-1], 5) if grid[0] <= at <= grid[-1]],
+        x_ticks=[Tick(x(at), money(at, channel)) for at in _levels(grid[0], grid[-1], 6) if grid[0] <= at <= grid[-1]],
         y_ticks=[Tick(y(level), label(level)) for level in levels],
         markers=markers,
-        dots=[(x(at), y(function(at)), money(at, channel)) for _, at, _ in by_price.values()],
+        dots=[(x(at), y(function(at)), money(at, channel)) for at, _ in marked.values()],
     )
+
+
+def _markers(marked: Mapping[str, tuple[float, str]], x: Callable[[float], float], channel: Channel) -> list[Marker]:
+    """Return one line for each distinct price, its names joined; the lowest price is labelled on its left."""
+    names: dict[str, list[str]] = {}
+    places: dict[str, tuple[float, str]] = {}
+    for name, (at, colour) in marked.items():
+        label = money(at, channel)
+        names.setdefault(label, []).append(name)
+        if label not in places or name == "chosen":
+            places[label] = (at, colour)
+    ordered = sorted(places, key=lambda label: places[label][0])
+    return [
+        Marker(
+            x=x(places[label][0]),
+            label=f"{' = '.join(names[label])}: {label}",
+            label_y=TOP + 10 + 13 * (index // 2),
+            colour=places[label][1],
+            anchor="end" if index == 0 and len(ordered) > 1 else "start",
+        )
+        for index, label in enumerate(ordered)
+    ]
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
@@ -189,4 +198,7 @@ def _levels(low: float, high: float, wanted: int) -> list[float]:
 def _time_ticks(start: datetime, end: datetime) -> list[Tick]:
     pattern = "%-d %b %H:%M" if (end - start).total_seconds() < 4 * 86_400 else "%-d %b %y"
     x = _scale(0, 3, LEFT, WIDTH - RIGHT)
-    return [Tick(x(step), f"{start + (end - start) * step / 3:{pattern}}") for step in range(4)]
+    anchors = ("start", "middle", "middle", "end")
+    return [
+        Tick(x(step), f"{start + (end - start) * step / 3:{pattern}}", anchor) for step, anchor in enumerate(anchors)
+    ]

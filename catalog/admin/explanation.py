@@ -97,7 +97,9 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
     rows: Rows = []
     for name, label in amounts.items():
         entry = _mapping(inputs.get(name))
-        if entry:
+        if entry and name == "unit_cost" and entry.get("value") is None:
+            rows.append([label, "unknown", moment(entry.get("at")), ""])
+        elif entry:
             rows.append([label, money(entry.get("value"), channel, exact=True), moment(entry.get("at")), _note(entry)])
     stock = _mapping(inputs.get("inventory"))
     if stock:
@@ -105,7 +107,7 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
         rows.append(["Stock", value, moment(stock.get("at")), _note(stock)])
     demand = _mapping(inputs.get("demand"))
     if demand:
-        week = f"week of {demand['week']}" if demand.get("week") else NOTHING
+        week = f"week of {moment(demand['week'])}" if demand.get("week") else NOTHING
         rows.append(["Demand at that price", f"{number(demand.get('value'), decimals=1)} units a week", week, ""])
     elasticity = _mapping(inputs.get("elasticity"))
     if elasticity:

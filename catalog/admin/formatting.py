@@ -11,6 +11,7 @@ from catalog.models import Channel
 SIGNS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥"}
 NOTHING = "–"
 MINUS = "−"
+PERCENT = "\N{NO-BREAK SPACE}%"
 
 
 def money(amount: Any, channel: Channel, *, exact: bool = False) -> str:
@@ -50,8 +51,8 @@ def percent(rate: Any, *, decimals: int = 1, signed: bool = False) -> str:
     text = f"{abs(value) * 100:,.{decimals}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     if text == "0":
-        return "0 %"
-    return f"{MINUS if value < 0 else '+' if signed else ''}{text} %"
+        return f"0{PERCENT}"
+    return f"{MINUS if value < 0 else '+' if signed else ''}{text}{PERCENT}"
 
 
 def number(value: Any, *, decimals: int = 0) -> str:
@@ -68,7 +69,11 @@ def moment(value: Any) -> str:
             return value
     if value is None:
         return NOTHING
-    return f"{timezone.localtime(value):%-d %b %Y, %H:%M}" if timezone.is_aware(value) else f"{value:%-d %b %Y}"
+    if isinstance(value, datetime) and timezone.is_aware(value):
+        text = f"{timezone.localtime(value):%-d %b %Y, %H:%M}"
+    else:
+        text = f"{value:%-d %b %Y}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def margin(price: Decimal, cost: Decimal | None) -> Decimal | None:

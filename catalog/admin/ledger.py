@@ -41,18 +41,8 @@ class PriceChangeAdmin(ReadOnlyAdmin, SearchBySku):
     list_select_related = ("listing__product", "listing__channel", "author")
     list_filter = ("source", "valid_from", "listing__channel")
     fieldsets = (
-        (
-            "Ledger row",
-            {
-                "fields": (
-                    "version",
-                    "idempotency_key",
-                    "personalised",
-                    "author",
-                    "explanation",
-                )
-            },
-        ),
+        ("Ledger row", {"fields": ("version", "author", "personalised", "idempotency_key")}),
+        ("Explanation as stored", {"classes": ("collapse",), "fields": ("explanation",)}),
     )
 
     def name_of(self, row: PriceChange) -> str:

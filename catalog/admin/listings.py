@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from catalog.admin.base import AutocompleteFilter, SearchBySku
@@ -119,6 +120,7 @@ class ListingAdmin(SearchBySku):
     list_display_links = ("product_column",)
     list_select_related = ("product__category", "channel")
     sortable_by = ("product_column",)
+    ordering = ("product__sku", "pk")
     list_filter = ("channel", ("product__category", AutocompleteFilter), SourceFilter, CostFilter)
     list_filter_submit = True
     autocomplete_fields = ("product", "channel")
@@ -207,8 +209,7 @@ class ListingAdmin(SearchBySku):
                 [
                     moment(each.valid_from),
                     price_step(each.price, each.previous_price, channel),
-                    each.get_source_display(),
-                    sentence(change_in_words(each, channel)),
+                    format_html('<span class="text-xs">{}</span>', change_in_words(each, channel)),
                 ]
                 for each in history[:HISTORY_ROWS]
             ],

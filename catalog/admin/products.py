@@ -20,6 +20,7 @@ class ProductAdmin(SearchBySku):
     list_filter = ("is_active", ("category", AutocompleteFilter))
     list_filter_submit = True
     sortable_by = ("sku",)
+    ordering = ("sku",)
     autocomplete_fields = ("category",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.admin.cells import admin_url
-from catalog.admin.formatting import NOTHING, number, percent
+from catalog.admin.formatting import NOTHING, PERCENT, number, percent
 from catalog.admin.formatting import whole_money as whole
 from catalog.admin.reasons import refusal_words
 from optimizer.models import OptimizationRun, Recommendation
@@ -24,7 +24,7 @@ def run_cards(run: OptimizationRun) -> list[tuple[str, str, str]]:
     if not numbers:
         return []
     low, high = _pair(numbers.get("profit_change_90_percent"))
-    span = f"{whole(low, run.channel)} to {whole(high, run.channel)} a week (90 %)" if low is not None else ""
+    span = f"{whole(low, run.channel)} to {whole(high, run.channel)} a week (90{PERCENT})" if low is not None else ""
     raised, lowered = number(numbers.get("raised")), number(numbers.get("lowered"))
     return [
         ("Products", number(numbers.get("listings")), f"{number(numbers.get('priced'))} with a price"),

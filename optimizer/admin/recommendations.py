@@ -64,7 +64,10 @@ class RecommendationAdmin(ReadOnlyAdmin, SearchBySku):
     list_display_links = ("product_column",)
     list_select_related = ("listing__product", "listing__channel")
     list_filter = ("outcome", BindingRuleFilter)
-    fieldsets = (("Recommendation", {"fields": ("run", "outcome", "outcome_reason", "binding_rule", "explanation")}),)
+    fieldsets = (
+        ("Recommendation", {"fields": ("run", "outcome", "outcome_reason", "binding_rule")}),
+        ("Explanation as stored", {"classes": ("collapse",), "fields": ("explanation",)}),
+    )
 
     def name_of(self, row: Recommendation) -> str:
         return listing_name(row.listing)

@@ -56,14 +56,16 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
                     "fit",
                     "publishes",
                     "requested_by",
-                    "created_at",
-                    "finished_at",
+                    "started_column",
+                    "finished_column",
                     "device",
                     "key",
                 )
             },
         ),
     )
+
+    readonly_fields = ("started_column", "finished_column")
 
     def name_of(self, row: OptimizationRun) -> str:
         return f"{row.get_objective_display().capitalize()} run of {moment(row.created_at)}"
@@ -95,6 +97,10 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
     @display(description="Started")
     def started_column(self, run: OptimizationRun) -> str:
         return moment(run.created_at)
+
+    @display(description="Finished")
+    def finished_column(self, run: OptimizationRun) -> str:
+        return moment(run.finished_at)
 
     @display(description="Objective")
     def objective_column(self, run: OptimizationRun) -> str:
