@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_slug
 from django.utils import timezone
+from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +28,7 @@ from catalog.models import Listing
 from catalog.models.access import Scope
 from catalog.selectors.listings import active_listings, listing_of, price_history
 
+NUL = "\x00"  # Postgres text cannot hold it, so no SKU has it
 CHANNEL = OpenApiParameter("channel", str, description="Defaults to the shop's default channel.")
 
 IF_NONE_MATCH = OpenApiParameter(
@@ -33,19 +37,31 @@ IF_NONE_MATCH = OpenApiParameter(
 
 
 def channel_of(request: Request) -> str:
-    return request.query_params.get("channel", settings.DEFAULT_CHANNEL)
+    channel = request.query_params.get("channel", settings.DEFAULT_CHANNEL)
+    try:
+        validate_slug(channel)
+    except DjangoValidationError as error:
+        raise ValidationError({"channel": ["A channel code has letters, digits, - and _ only."]}) from error
+    return channel
 
 
 def required_listing(request: Request, sku: str) -> Listing:
     """Return the listing of the URL, or answer 404 with the way to find one."""
-    listing = listing_of(channel=channel_of(request), sku=sku)
+    channel = channel_of(request)
+    listing = None if NUL in sku else listing_of(channel=channel, sku=sku)
     if listing is None:
-        raise unknown_sku(sku, channel_of(request))
+        raise unknown_sku(sku, channel)
     return listing
 
 
 def unknown_sku(sku: str, channel: str) -> NotFound:
     return NotFound(f"No SKU {sku!r} in channel {channel!r}: GET /api/v1/products lists what there is.")
+
+
+def has_version(request: Request, etag: str) -> bool:
+    """Tell whether the caller's If-None-Match names this version."""
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return "*" in known or etag in known
 
 
 def _with_validity(record: dict[str, Any]) -> dict[str, Any]:
@@ -64,12 +80,12 @@ class PriceView(APIView):
     def get(self, request: Request, sku: str) -> Response:
         """The price in force of one SKU. The ETag is the price's version; If-None-Match answers 304."""
         channel = channel_of(request)
-        record = served_prices(channel=channel, skus=[sku]).get(sku)
+        record = None if NUL in sku else served_prices(channel=channel, skus=[sku]).get(sku)
         if record is None:
             raise unknown_sku(sku, channel)
         etag = f'"{record["version"]}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-        if etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
+        if has_version(request, etag):
             return Response(status=304, headers=headers)
         return Response(ServedPriceSerializer(_with_validity(record)).data, headers=headers)
 

@@ -140,15 +140,30 @@ def test_only_the_digest_of_a_key_is_stored():
     assert text not in str(stored) and stored["digest"] == ApiKey.digest_of(text)
 
 
-def test_too_many_requests_are_told_when_to_come_back(client, monkeypatch):
-    from catalog.api.throttling import ApiKeyThrottle
-
-    monkeypatch.setattr(ApiKeyThrottle, "THROTTLE_RATES", {"api_key": "2/min"})
+def test_too_many_requests_are_told_when_to_come_back(client, settings, monkeypatch):
+    settings.API_REQUESTS_PER_MINUTE = 2
+    monkeypatch.setattr("catalog.api.throttling.time.time", lambda: 1_000_000.0)
     make_listing(sku="85123A")
     codes = [client.get("/api/v1/prices/85123A").status_code for _ in range(3)]
     assert codes == [200, 200, 429]
     response = client.get("/api/v1/prices/85123A")
     assert int(response["Retry-After"]) > 0 and response.json()["type"] == "urn:pricing:problem:too-many-requests"
+
+
+@pytest.mark.parametrize("path", ["prices/%00", "prices/%00/history", "prices/%00/explanation", "prices/../x"])
+def test_a_sku_that_cannot_exist_is_not_found(client, path):
+    assert client.get(f"/api/v1/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("channel", ["%00", "no slug", "a'b"])
+def test_a_channel_that_cannot_exist_is_named(client, channel):
+    response = client.get(f"/api/v1/prices/85123A?channel={channel}")
+    assert response.status_code == 400 and response.json()["errors"][0]["pointer"] == "#/channel"
+
+
+def test_any_version_matches_a_star(client):
+    publish(make_listing(sku="85123A"), "10.50")
+    assert client.get("/api/v1/prices/85123A", headers={"If-None-Match": "*"}).status_code == 304
 
 
 def test_an_unknown_path_below_the_api_is_a_problem_too(client):

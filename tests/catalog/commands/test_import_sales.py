@@ -119,6 +119,11 @@ def test_another_encoding(tmp_path):
     assert "UTF-8" in refused(written(tmp_path, (HEADER + ROW).encode("utf-16"), "wide.csv"))
 
 
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    call_command("import_sales", str(written(tmp_path, "\ufeff" + HEADER + ROW)))
+    assert Product.objects.get().sku == "85123A"
+
+
 def test_junk_is_refused_without_reading_all_of_it(tmp_path):
     path = written(tmp_path, os.urandom(65_536))
     with path.open("ab") as file:
