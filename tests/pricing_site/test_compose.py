@@ -55,7 +55,7 @@ def test_the_web_application_exists(file):
 
 
 def test_our_services_set_only_variables_that_we_read():
-    documented = re.findall(r"^\| `(\w+)`", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    documented = re.findall(r"^\| `(\w+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     read = re.findall(r'env(?:\.\w+)?\(\s*"(\w+)"', (ROOT / "pricing_site/settings.py").read_text())
     named = {name for service in OURS.values() for name in service["environment"]}
     assert named <= {*documented, *read}
