@@ -18,6 +18,7 @@ MAY_BE_EMPTY = {"Description"}
 DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 ROW = "row"  # 1 is the first row after the header
 HEADER_BYTES = 65_536
+FIRST_ROWS = 1_000
 PARQUET_MAGIC = b"PAR1"
 NOTHING_WRITTEN = "nothing was imported"
 
@@ -41,6 +42,10 @@ def read_transactions(path: Path) -> pl.DataFrame:
     frame = _read_parquet(path) if head.startswith(PARQUET_MAGIC) else _read_csv(path, head)
     if frame.is_empty():
         raise SalesFileError(f"{path}: the file has a header but no rows; {NOTHING_WRITTEN}")
+    return _typed_frame(path, frame)
+
+
+def _typed_frame(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_row_index(ROW, offset=1)
     return frame.select(ROW, *(_typed(path, frame, name, kind) for name, kind in COLUMNS.items()))
 
@@ -64,6 +69,8 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 def _read_csv(path: Path, head: bytes) -> pl.DataFrame:
     _require_columns(path, _csv_header(path, head))
     try:
+        # A file of junk is refused by its first rows, before a gigabyte of it is read.
+        _typed_frame(path, pl.read_csv(path, columns=list(COLUMNS), infer_schema=False, n_rows=FIRST_ROWS))
         return pl.read_csv(path, columns=list(COLUMNS), infer_schema=False)
     except pl.exceptions.PolarsError as error:
         where = _first_row_that_is_not_utf8(path)
