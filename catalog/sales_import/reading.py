@@ -115,7 +115,7 @@ def _typed(path: Path, frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.
         found = column[row]
         what = "is empty" if found is None or found == "" else f"is {str(found)[:40]!r}, which is no {_words(kind)}"
         raise SalesFileError(
-            f"{path}: row {row + 1}: {name} {what}; correct the row ({bad.sum()} such rows); {NOTHING_WRITTEN}"
+            f"{path}: row {row + 1}: {name} {what}; correct the row (at least {bad.sum()} such); {NOTHING_WRITTEN}"
         )
     return typed.alias(name)
 
