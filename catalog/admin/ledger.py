@@ -106,4 +106,4 @@ class PriceChangeAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Version")
     def version_figure(self, change: PriceChange) -> str:
-        return change.version
+        return str(change.version)

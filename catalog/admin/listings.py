@@ -1,11 +1,13 @@
 """Products and prices: what each listing costs, what it sells for, and why."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -28,9 +30,11 @@ from catalog.admin.cells import (
 from catalog.admin.charts import demand_charts, price_chart
 from catalog.admin.explanation import ExplanationTables, guardrail_rows
 from catalog.admin.formatting import margin, moment, money, number, percent
-from catalog.admin.reasons import LIST_PRICE, change_in_words
+from catalog.admin.reasons import LIST_PRICE, change_in_words, refusal_words
+from catalog.gate import Proposal, publish_prices
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
+from catalog.money import from_ticks, to_ticks
 from catalog.selectors.listings import price_history
 from catalog.selectors.pricing_facts import pricing_facts
 from catalog.services.served_records import refresh_served_records
@@ -83,7 +87,7 @@ class ListingForm(forms.ModelForm):
         model = Listing
         fields = ("product", "channel", "list_price", "unit_cost", "inventory")
         help_texts = {
-            "list_price": "The shop's own price. It is served while nothing else was published.",
+            "list_price": "The shop's own price. A new one comes into force at once unless another price was published.",
             "unit_cost": COST_HELP,
             "inventory": "Units in stock; empty means not limited.",
         }
@@ -100,6 +104,16 @@ class ListingForm(forms.ModelForm):
             raise forms.ValidationError("Zero is not a price: give an amount above it.")
         return price
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        channel = self.instance.channel if self.instance.pk else cleaned.get("channel")
+        price = cleaned.get("list_price")
+        if channel and price is not None:
+            decimals = channel.currency_exponent
+            if price != from_ticks(to_ticks(price, decimals), decimals):
+                self.add_error("list_price", f"{channel.currency} has {decimals} decimals: round the price to them.")
+        return cleaned
+
 
 @admin.register(Listing)
 class ListingAdmin(SearchBySku):
@@ -108,7 +122,7 @@ class ListingAdmin(SearchBySku):
     form = ListingForm
     search_fields = ("product__sku",)
     change_form_outer_before_template = "catalog/admin/price_panel.html"
-    list_display = (
+    list_display: Sequence[str] = (
         "product_column",
         "price_figure",
         "cost_figure",
@@ -163,6 +177,24 @@ class ListingAdmin(SearchBySku):
             obj.save(update_fields=written)
         code, pk = obj.channel.code, obj.pk
         transaction.on_commit(lambda: refresh_served_records(channel=code, listing_ids=[pk]))
+        if "list_price" in form.changed_data and obj.price_source in {"", PriceSource.LIST_PRICE}:
+            self._publish_list_price(request, obj, now)
+
+    def _publish_list_price(self, request: HttpRequest, listing: Listing, now: datetime) -> None:
+        """Bring a new list price into force through the gate; where another price is in force, that one stays."""
+        version = listing.price_version  # a price published since the form was read is not overrun
+        key = f"list-price:{version}:{listing.list_price.normalize():f}"
+        report = publish_prices(
+            channel=listing.channel,
+            proposals=[Proposal(listing.pk, listing.list_price, key, expected_version=version)],
+            source=PriceSource.LIST_PRICE,
+            now=now,
+            author=cast(User, request.user),
+            reason="List price set by hand",
+        )
+        for reason in report.refused.values():
+            text = f"The list price was saved, but it is not in force: {refusal_words(reason)}."
+            self.message_user(request, text, messages.WARNING)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

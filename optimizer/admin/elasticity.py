@@ -124,7 +124,7 @@ class ElasticityEstimateAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Weeks")
     def weeks_figure(self, row: ElasticityEstimate) -> str:
-        return row.weeks
+        return str(row.weeks)
 
     @display(description="R²")
     def r2_figure(self, row: ElasticityEstimate) -> str:

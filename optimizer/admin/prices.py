@@ -88,4 +88,4 @@ def _latest_words(latest: Any, listing: Listing) -> str:
         return f"The newest run did not change it: {refusal_words(latest.outcome_reason)}."
     if latest.price is not None and latest.price == listing.price:
         return "The newest run found this price best again."
-    return f"The newest run proposed {money(latest.price, listing.channel)} ({latest.get_outcome_display()})."
+    return f"The newest run proposed {money(latest.price, listing.channel)}; another price came into force since."

@@ -170,8 +170,26 @@ def test_a_price_published_while_a_form_was_open_survives_it(boss, monkeypatch):
     assert (listing.price, listing.list_price, listing.price_version) == (Decimal("11.50"), Decimal(13), 3)
 
 
-@pytest.mark.parametrize(("field", "value"), [("unit_cost", "0"), ("list_price", "0")])
-def test_zero_is_neither_a_cost_nor_a_price(boss, field, value):
+def test_a_new_list_price_goes_through_the_gate_while_nothing_else_is_in_force(boss):
+    listing, product = make_listing(), make_listing().product
+    form = {"list_price": "12", "unit_cost": "6"}
+    boss.post(reverse("admin:catalog_listing_change", args=[listing.pk]), form)
+    change = PriceChange.objects.get(listing=listing)
+    assert (change.price, change.source, change.author.username) == (Decimal(12), "list_price", "boss")
+    other = make_channel("eu", currency="EUR").pk
+    boss.post(reverse("admin:catalog_listing_add"), form | {"product": product.pk, "channel": other})
+    assert Listing.objects.get(channel=other).price == Decimal(12)
+
+
+def test_a_list_price_below_the_cost_does_not_come_into_force(boss):
+    listing = make_listing()
+    form = {"list_price": "5", "unit_cost": "6"}
+    response = boss.post(reverse("admin:catalog_listing_change", args=[listing.pk]), form, follow=True)
+    assert "not in force" in response.content.decode() and not PriceChange.objects.exists()
+
+
+@pytest.mark.parametrize(("field", "value"), [("unit_cost", "0"), ("list_price", "0"), ("list_price", "9.999")])
+def test_what_is_no_cost_and_no_price_is_refused_next_to_its_field(boss, field, value):
     listing = make_listing()
     form = {"list_price": "10", "unit_cost": "6", "inventory": "5"} | {field: value}
     response = boss.post(reverse("admin:catalog_listing_change", args=[listing.pk]), form)
