@@ -87,7 +87,7 @@ class ListingForm(forms.ModelForm):
         model = Listing
         fields = ("product", "channel", "list_price", "unit_cost", "inventory")
         help_texts = {
-            "list_price": "The shop's own price. A new one comes into force at once unless another price was published.",
+            "list_price": "The shop's own price. It comes into force at once unless another price was published.",
             "unit_cost": COST_HELP,
             "inventory": "Units in stock; empty means not limited.",
         }
