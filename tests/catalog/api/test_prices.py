@@ -1,4 +1,5 @@
 import pytest
+from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
 from catalog.models import ApiKey
@@ -183,3 +184,13 @@ def test_readiness_tells_what_is_away(client, settings):
         assert response.json() == {"status": "degraded", "database": True, "cache": False}
     finally:
         price_cache._connection.cache_clear()
+
+
+def test_without_the_database_it_is_not_ready(client):
+    def gone(*call):
+        raise OperationalError("the connection is closed")
+
+    with connection.execute_wrapper(gone):
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"status": "unavailable", "database": False, "cache": True}
