@@ -101,7 +101,7 @@ def publish_prices(
                 listing=row,
                 version=row.price_version + 1,
                 price=by_listing[row.pk].price,
-                previous_price=row.price,
+                previous_price=_price_before(row, source),
                 floor=floors[index],
                 valid_from=now,
                 source=source,
@@ -124,6 +124,13 @@ def publish_prices(
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
     )
+
+
+def _price_before(row: Listing, source: PriceSource) -> Decimal | None:
+    """Return the price that was in force; before anything was published that is the list price, or nothing at all."""
+    if row.price is None and source == PriceSource.LIST_PRICE:
+        return None
+    return row.price_in_force
 
 
 def _already_published(proposals: Sequence[Proposal]) -> set[int]:
@@ -175,7 +182,7 @@ UPDATE catalog_listing listing
 def _append_to_ledger(changes: list[PriceChange], now: datetime) -> None:
     lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=now)
     for change in changes:
-        change.prior_price = lowest.get(change.listing_id, change.price)
+        change.prior_price = lowest.get(change.listing_id, change.previous_price or change.price)
     PriceChange.objects.bulk_create(changes, batch_size=2000)
     with connection.cursor() as cursor:
         cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])

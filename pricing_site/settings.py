@@ -119,6 +119,8 @@ CELERY_BEAT_SCHEDULE = {
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": PRICE_CACHE_TTL_SECONDS * 0.8},
 }
 
+LOGIN_REDIRECT_URL = "/admin/"
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -1,14 +1,12 @@
 """Products and prices: what each listing costs, what it sells for, and why."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -31,13 +29,12 @@ from catalog.admin.charts import demand_charts, price_chart
 from catalog.admin.explanation import ExplanationTables, guardrail_rows
 from catalog.admin.formatting import margin, moment, money, number, percent
 from catalog.admin.reasons import LIST_PRICE, change_in_words, refusal_words
-from catalog.gate import Proposal, publish_prices
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.listings import price_history
 from catalog.selectors.pricing_facts import pricing_facts
-from catalog.services.served_records import refresh_served_records
+from catalog.services.listing_facts import change_listing_facts
 
 HISTORY_ROWS = 20
 CHART_ROWS = 200
@@ -164,36 +161,11 @@ class ListingAdmin(SearchBySku):
             row.change_in_force = changes.get(row.pk)
 
     def save_model(self, request: HttpRequest, obj: Listing, form: forms.ModelForm, change: bool) -> None:
-        """Write only the facts that changed: a price published meanwhile stays as the gate wrote it."""
-        written = [name for name in form.changed_data if name in {"list_price", "unit_cost", "inventory"}]
-        now = timezone.now()
-        for fact in {"unit_cost", "inventory"}.intersection(written):
-            setattr(obj, f"{fact}_assumed", False)
-            setattr(obj, f"{fact}_at", now)
-            written += [f"{fact}_assumed", f"{fact}_at"]
-        if not change:
-            obj.save()
-        elif written:
-            obj.save(update_fields=written)
-        code, pk = obj.channel.code, obj.pk
-        transaction.on_commit(lambda: refresh_served_records(channel=code, listing_ids=[pk]))
-        if "list_price" in form.changed_data and obj.price_source in {"", PriceSource.LIST_PRICE}:
-            self._publish_list_price(request, obj, now)
-
-    def _publish_list_price(self, request: HttpRequest, listing: Listing, now: datetime) -> None:
-        """Bring a new list price into force through the gate; where another price is in force, that one stays."""
-        version = listing.price_version  # a price published since the form was read is not overrun
-        key = f"list-price:{version}:{listing.list_price.normalize():f}"
-        report = publish_prices(
-            channel=listing.channel,
-            proposals=[Proposal(listing.pk, listing.list_price, key, expected_version=version)],
-            source=PriceSource.LIST_PRICE,
-            now=now,
-            author=cast(User, request.user),
-            reason="List price set by hand",
+        refused = change_listing_facts(
+            listing=obj, changed=form.changed_data, author=cast(User, request.user), now=timezone.now()
         )
-        for reason in report.refused.values():
-            text = f"The list price was saved, but it is not in force: {refusal_words(reason)}."
+        if refused:
+            text = f"The list price was saved, but it is not in force: {refusal_words(refused)}."
             self.message_user(request, text, messages.WARNING)
 
     def render_change_form(

@@ -39,6 +39,7 @@ class PriceChange(models.Model):
         indexes = [
             models.Index(fields=["listing", "-valid_from"], name="ledger_history"),
             models.Index(fields=["run_id"], name="ledger_run"),
+            models.Index(fields=["source", "-id"], name="ledger_source"),
         ]
 
     def __str__(self) -> str:

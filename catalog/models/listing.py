@@ -43,6 +43,7 @@ class Listing(models.Model):
     price_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name_plural = "products and prices"
         constraints = [
             models.UniqueConstraint(fields=["product", "channel"], name="listing_once_per_channel"),
             models.CheckConstraint(condition=Q(list_price__gt=0), name="listing_list_price_positive"),
@@ -55,7 +56,7 @@ class Listing(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}@{self.channel_id}"
+        return f"{self.product.sku} in {self.channel.code}"
 
     @property
     def price_in_force(self) -> Decimal:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import polars as pl
 from django.db import connection, transaction
-from django.db.models import F, Q
 
-from catalog.gate import Proposal, publish_prices
-from catalog.models import Channel, Listing, SalesImport
-from catalog.models.listing import PriceSource
+from catalog.models import Channel, SalesImport
 from catalog.sales_import.cleaning import RULES_VERSION, CleanSales, clean_transactions
 from catalog.sales_import.reading import file_sha256, read_transactions
+from catalog.services.list_prices import publish_list_prices
 
 Progress = Callable[[str], None]
 
@@ -87,23 +85,6 @@ def import_sales(
             imported_at=now,
         )
     return ImportOutcome(done, is_new=True, rejects_path=rejects_path)
-
-
-def publish_list_prices(*, channel: Channel, now: datetime) -> None:
-    """Bring new list prices into force where no other price is."""
-    waiting = Listing.objects.filter(
-        Q(price__isnull=True) | (Q(price_source=PriceSource.LIST_PRICE) & ~Q(price=F("list_price"))), channel=channel
-    )
-    proposals = [
-        Proposal(
-            listing_id=pk,
-            price=list_price,
-            idempotency_key=f"list-price:{version}:{list_price.normalize():f}",
-            expected_version=version,
-        )
-        for pk, list_price, version in waiting.values_list("pk", "list_price", "price_version")
-    ]
-    publish_prices(channel=channel, proposals=proposals, source=PriceSource.LIST_PRICE, now=now)
 
 
 def _merge(clean: CleanSales, channel: Channel) -> None:

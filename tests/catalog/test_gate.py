@@ -20,7 +20,7 @@ def test_publish_appends_a_ledger_row_and_moves_the_listing():
     assert report.published == [listing.pk]
     assert (listing.price, listing.price_version, listing.price_source) == (Decimal("10.50"), 1, "optimizer")
     change = PriceChange.objects.get()
-    assert (change.version, change.price, change.previous_price) == (1, Decimal("10.50"), None)
+    assert (change.version, change.price, change.previous_price) == (1, Decimal("10.50"), Decimal("10.00"))
     assert change.floor == Decimal("7.06")  # 6.00 / (1 - 0.15), rounded up to a penny
 
 
@@ -132,6 +132,18 @@ def test_the_prior_price_is_the_lowest_of_thirty_days_before():
         publish(listing, price, now=start + timedelta(days=day))
     # 80 -> 100 -> 90 within 30 days: the row in force when the window opened counts.
     assert PriceChange.objects.get(version=3).prior_price == Decimal("8.00")
+
+
+def test_the_list_price_is_the_prior_price_of_a_first_reduction():
+    listing = make_listing()
+    publish(listing, "9.00")
+    change = PriceChange.objects.get()
+    assert (change.previous_price, change.prior_price) == (Decimal("10.00"), Decimal("10.00"))
+
+
+def test_a_first_list_price_has_nothing_before_it():
+    publish(make_listing(), "10.00", source=PriceSource.LIST_PRICE)
+    assert PriceChange.objects.get().previous_price is None
 
 
 def test_publishing_refreshes_the_served_record_after_the_commit(django_capture_on_commit_callbacks):

@@ -1,0 +1,40 @@
+"""Change what a person knows about a listing: its list price, cost and stock."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from catalog.models import Listing
+from catalog.services.list_prices import publish_list_prices
+from catalog.services.served_records import refresh_served_records
+
+DATED_FACTS = ("unit_cost", "inventory")
+
+
+@transaction.atomic
+def change_listing_facts(*, listing: Listing, changed: Collection[str], author: User, now: datetime) -> str | None:
+    """Store a new listing, or the changed facts of a known one; return why its list price is not in force, or None.
+
+    Only the changed columns are written: a price published meanwhile stays as the gate wrote it. What a person sets is
+    no longer assumed. A new list price goes through the gate; where another price is in force, that one stays.
+    """
+    written = [name for name in changed if name in {"list_price", *DATED_FACTS}]
+    for fact in DATED_FACTS:
+        if fact in written:
+            setattr(listing, f"{fact}_assumed", False)
+            setattr(listing, f"{fact}_at", now)
+            written += [f"{fact}_assumed", f"{fact}_at"]
+    if listing.pk is None:
+        listing.save()
+    elif written:
+        listing.save(update_fields=written)
+    code, pk = listing.channel.code, listing.pk
+    transaction.on_commit(lambda: refresh_served_records(channel=code, listing_ids=[pk]))
+    if "list_price" not in written:
+        return None
+    report = publish_list_prices(
+        channel=listing.channel, listing_ids=[pk], author=author, now=now, reason="List price set by hand"
+    )
+    return report.refused.get(pk)
