@@ -66,9 +66,32 @@ class BanditContextAdmin(ReadOnlyAdmin, SearchBySku):
         return product_cell(context.listing)
 
 
-@admin.register(BanditArm)
-class BanditArmAdmin(ReadOnlyAdmin, SearchBySku):
+class InContextAdmin(ReadOnlyAdmin, SearchBySku):
+    """What rows of a context share: the product, where, at which demand, and a price."""
+
     search_fields = ("context__listing__product__sku",)
+    list_display_links = ("product_column",)
+    list_select_related = ("context__listing__product", "context__listing__channel")
+
+    @display(description="Product", header=True)
+    def product_column(self, row: BanditArm | PricingDecision) -> list[str]:
+        return product_cell(row.context.listing)
+
+    @display(description="Location")
+    def location_column(self, row: BanditArm | PricingDecision) -> str:
+        return row.context.location
+
+    @display(description="Demand")
+    def intensity_column(self, row: BanditArm | PricingDecision) -> str:
+        return row.context.get_intensity_display()
+
+    @display(description="Price")
+    def price_figure(self, row: BanditArm | PricingDecision) -> str:
+        return money(row.price, row.context.listing.channel)
+
+
+@admin.register(BanditArm)
+class BanditArmAdmin(InContextAdmin):
     list_display = (
         "product_column",
         "location_column",
@@ -78,28 +101,10 @@ class BanditArmAdmin(ReadOnlyAdmin, SearchBySku):
         "rejected_figure",
         "rate_figure",
     )
-    list_display_links = ("product_column",)
-    list_select_related = ("context__listing__product", "context__listing__channel")
     list_filter = ("context__intensity",)
 
     def name_of(self, row: BanditArm) -> str:
         return f"{listing_name(row.context.listing)} at {row.price}"
-
-    @display(description="Product", header=True)
-    def product_column(self, arm: BanditArm) -> list[str]:
-        return product_cell(arm.context.listing)
-
-    @display(description="Location")
-    def location_column(self, arm: BanditArm) -> str:
-        return arm.context.location
-
-    @display(description="Demand")
-    def intensity_column(self, arm: BanditArm) -> str:
-        return arm.context.get_intensity_display()
-
-    @display(description="Price")
-    def price_figure(self, arm: BanditArm) -> str:
-        return money(arm.price, arm.context.listing.channel)
 
     @display(description="Purchases")
     def purchased_figure(self, arm: BanditArm) -> str:
@@ -115,8 +120,7 @@ class BanditArmAdmin(ReadOnlyAdmin, SearchBySku):
 
 
 @admin.register(PricingDecision)
-class PricingDecisionAdmin(ReadOnlyAdmin, SearchBySku):
-    search_fields = ("context__listing__product__sku",)
+class PricingDecisionAdmin(InContextAdmin):
     list_display = (
         "product_column",
         "location_column",
@@ -126,29 +130,11 @@ class PricingDecisionAdmin(ReadOnlyAdmin, SearchBySku):
         "decided_column",
         "state_column",
     )
-    list_display_links = ("product_column",)
-    list_select_related = ("context__listing__product", "context__listing__channel")
     list_filter = ("state",)
     ordering = ("-decided_at",)
 
     def name_of(self, row: PricingDecision) -> str:
         return f"Decision {str(row.decision_id)[:8]}"
-
-    @display(description="Product", header=True)
-    def product_column(self, decision: PricingDecision) -> list[str]:
-        return product_cell(decision.context.listing)
-
-    @display(description="Location")
-    def location_column(self, decision: PricingDecision) -> str:
-        return decision.context.location
-
-    @display(description="Demand")
-    def intensity_column(self, decision: PricingDecision) -> str:
-        return decision.context.get_intensity_display()
-
-    @display(description="Price")
-    def price_figure(self, decision: PricingDecision) -> str:
-        return money(decision.price, decision.context.listing.channel)
 
     @display(description="Drawn with")
     def propensity_figure(self, decision: PricingDecision) -> str:

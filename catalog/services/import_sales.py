@@ -72,6 +72,7 @@ def import_sales(
     with transaction.atomic():
         progress("writing products and sales")
         _merge(clean, channel)
+        _update_statistics()
         progress("publishing list prices")
         publish_list_prices(channel=channel, now=now)
         done = SalesImport.objects.create(
@@ -99,6 +100,12 @@ def _merge(clean: CleanSales, channel: Channel) -> None:
         for statement in MERGE_SQL.split(";\n"):
             if statement.strip():
                 cursor.execute(statement, {"channel": channel.pk})
+
+
+def _update_statistics() -> None:
+    """Let the planner, and the admin's estimated counts, know what came in."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_product, catalog_listing, catalog_weeklysales")
 
 
 def _copy(cursor: object, target: str, frame: pl.DataFrame) -> None:
