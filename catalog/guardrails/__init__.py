@@ -1,0 +1,74 @@
+"""Guardrails: which prices one SKU may take, in exact integer arithmetic.
+
+Pure: numpy and the standard library only, because the web processes load it.
+
+Units, everywhere in this package:
+
+- a price is a number of **ticks**: minor units of the currency (pence, cents), int64;
+- a cost is a number of **cost units**: hundredths of a tick (ten-thousandths of a pound), int64;
+- a rate is a number of **basis points** (1 bp = 1/10,000), int64;
+- `MISSING` stands for a value that is not there, in every array.
+
+Precedence, strongest first: loss floor, minimum margin, MAP, floor, ceiling, maximum change, low stock, competitor
+corridor, price ending. A conflict never raises: the stronger rule holds and the weaker one gets as near as it can.
+Where two rules give the very same limit the answer names the weaker.
+"""
+
+from .arrays import MISSING, Bools, Codes, Ints, int_column
+from .band import Band, BandBatch, admissible_band, band_of
+from .checking import violations, violations_batch
+from .clamping import Clamped, ClampedBatch, Trail, clamp_batch, clamp_price
+from .endings import EndingTable, admissible_prices
+from .facts import PriceFacts
+from .intervals import Interval, hard_floor_ticks, loss_floor_ticks, margin_floor_ticks
+from .limits import (
+    FIELD_NAMES,
+    INTEGER_FIELDS,
+    GuardrailBatch,
+    Guardrails,
+    ResolvedGuardrails,
+    index_endings,
+    resolve_guardrails,
+)
+from .rules import BASIS, COST_UNITS_PER_TICK, HARD_RULES, MISSING_CANDIDATE, MISSING_COST, RULE_LABELS, UNBOUNDED, Rule
+
+__all__ = [
+    "BASIS",
+    "COST_UNITS_PER_TICK",
+    "FIELD_NAMES",
+    "HARD_RULES",
+    "INTEGER_FIELDS",
+    "MISSING",
+    "MISSING_CANDIDATE",
+    "MISSING_COST",
+    "RULE_LABELS",
+    "UNBOUNDED",
+    "Band",
+    "BandBatch",
+    "Bools",
+    "Clamped",
+    "ClampedBatch",
+    "Codes",
+    "EndingTable",
+    "GuardrailBatch",
+    "Guardrails",
+    "Interval",
+    "Ints",
+    "PriceFacts",
+    "ResolvedGuardrails",
+    "Rule",
+    "Trail",
+    "admissible_band",
+    "admissible_prices",
+    "band_of",
+    "clamp_batch",
+    "clamp_price",
+    "hard_floor_ticks",
+    "index_endings",
+    "int_column",
+    "loss_floor_ticks",
+    "margin_floor_ticks",
+    "resolve_guardrails",
+    "violations",
+    "violations_batch",
+]
