@@ -37,7 +37,7 @@ class Proposal:
     """A price that somebody decided for a listing.
 
     ``expected_version`` is the price version that the decision was based on: if another price came into force
-    meanwhile, the proposal is refused. None publishes whatever is in force.
+    meanwhile, the proposal is refused. None, for a person's price, publishes whatever is in force.
     """
 
     listing_id: int
@@ -70,14 +70,16 @@ def publish_prices(
 ) -> PublishReport:
     """Check proposals against the current facts and bring those that pass into force, in one transaction.
 
-    Locks the listings in primary-key order. Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``,
-    ``floor``, ``ceiling``), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``unknown_listing``.
-    A proposal whose idempotency key is in the ledger is not published again. After the commit the served records are
-    refreshed.
+    Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
+    Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
+    person set only the first), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``overridden`` for
+    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. After
+    the commit the served records are refreshed.
+
+    Raises:
+        ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
     """
-    by_listing = {proposal.listing_id: proposal for proposal in proposals}
-    if len(by_listing) != len(proposals):
-        raise ValueError("two proposals for one listing: decide on one before publishing")
+    by_listing = _by_listing(proposals, source)
     with transaction.atomic():
         locked = (
             Listing.objects.filter(pk__in=by_listing, channel=channel)
@@ -89,40 +91,51 @@ def publish_prices(
         already = _already_published(proposals)
         refused = _refusals(facts, by_listing, source)
         refused |= {pk: "unknown_listing" for pk in by_listing.keys() - {row.pk for row in facts.listings}}
-        unchanged = [
-            row.pk
-            for row in facts.listings
-            if row.pk not in refused and row.pk not in already and row.price == by_listing[row.pk].price
-        ]
-        skipped = refused.keys() | already | set(unchanged)
-        floors = _floors(facts, source)
+        unchanged = (
+            {row.pk for row in facts.listings if row.price == by_listing[row.pk].price} - refused.keys() - already
+        )
+        skipped = refused.keys() | already | unchanged
         changes = [
-            PriceChange(
-                listing=row,
-                version=row.price_version + 1,
-                price=by_listing[row.pk].price,
-                previous_price=_price_before(row, source),
-                floor=floors[index],
-                valid_from=now,
-                source=source,
-                reason=reason,
-                author=author,
-                run_id=run_id,
-                idempotency_key=by_listing[row.pk].idempotency_key,
-                binding_rule=by_listing[row.pk].binding_rule,
-                explanation=by_listing[row.pk].explanation,
-            )
-            for index, row in enumerate(facts.listings)
+            _change(row, by_listing[row.pk], floor, source, now)
+            for row, floor in zip(facts.listings, _floors(facts, source), strict=True)
             if row.pk not in skipped
         ]
+        for change in changes:
+            change.author, change.run_id, change.reason = author, run_id, reason
         _append_to_ledger(changes, now)
         published = [change.listing_id for change in changes]
         transaction.on_commit(lambda: refresh_served_records(channel=channel.code, listing_ids=published))
     return PublishReport(
         published=published,
-        unchanged=unchanged,
+        unchanged=sorted(unchanged),
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
+    )
+
+
+def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int, Proposal]:
+    by_listing = {proposal.listing_id: proposal for proposal in proposals}
+    if len(by_listing) != len(proposals):
+        raise ValueError("two proposals for one listing: decide on one before publishing")
+    if source.is_automatic and any(proposal.expected_version is None for proposal in proposals):
+        # The largest step was checked against that version's price; against another it would mean nothing.
+        raise ValueError("an automatic price must say which version of the price it was decided on: expected_version")
+    return by_listing
+
+
+def _change(row: Listing, proposal: Proposal, floor: Decimal | None, source: PriceSource, now: datetime) -> PriceChange:
+    return PriceChange(
+        listing=row,
+        version=row.price_version + 1,
+        price=proposal.price,
+        previous_price=_price_before(row, source),
+        floor=floor,
+        # A caller that waited for the lock may know an earlier time: history never runs backwards.
+        valid_from=max(now, row.price_since or now),
+        source=source,
+        idempotency_key=proposal.idempotency_key,
+        binding_rule=proposal.binding_rule,
+        explanation=proposal.explanation,
     )
 
 
@@ -146,23 +159,33 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
     exponent = facts.channel.currency_exponent
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
-    rules = HARD_RULES if source.is_automatic else (Rule.LOSS_FLOOR,)
-    refused: dict[int, str] = {}
-    for index, row in enumerate(facts.listings):
-        proposal = proposals[row.pk]
-        if proposal.expected_version is not None and proposal.expected_version != row.price_version:
-            refused[row.pk] = "price_changed_meanwhile"
-        elif source.is_automatic and broken[Rule.UNPRICED][index]:
-            refused[row.pk] = "missing_cost"
-        elif rule := next((rule for rule in rules if broken[rule][index]), None):
-            refused[row.pk] = rule.label
-    return refused
+    rules = (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
+    reasons = (
+        _refusal(row, proposals[row.pk], exponent, source)
+        or ("missing_cost" if source.is_automatic and broken[Rule.UNPRICED][index] else None)
+        or next((rule.label for rule in rules if broken[rule][index]), None)
+        for index, row in enumerate(facts.listings)
+    )
+    return {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
+
+
+def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSource) -> str | None:
+    """Return why a proposal does not even reach the guardrails."""
+    if not row.product.is_active:
+        return "inactive"
+    if proposal.expected_version is not None and proposal.expected_version != row.price_version:
+        return "price_changed_meanwhile"
+    if source.is_automatic and row.price_source == PriceSource.OVERRIDE:
+        return "overridden"
+    if from_ticks(to_ticks(proposal.price, exponent), exponent) != proposal.price:
+        return "not_a_minor_unit"
+    return None
 
 
 def _floors(facts: PricingFacts, source: PriceSource) -> list[Decimal | None]:
     """Return the floor that the ledger row stores and the database enforces; None where the cost is unknown."""
     cost = facts.facts.cost_units
-    if source.is_automatic:
+    if not source.is_personal:
         floor = hard_floor_ticks(facts.limits, facts.facts)
     else:
         floor = np.where(cost > 0, loss_floor_ticks(np.maximum(cost, 0)), MISSING)
@@ -180,7 +203,8 @@ UPDATE catalog_listing listing
 
 
 def _append_to_ledger(changes: list[PriceChange], now: datetime) -> None:
-    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=now)
+    until = max([now, *(change.valid_from for change in changes)])
+    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until)
     for change in changes:
         change.prior_price = lowest.get(change.listing_id, change.previous_price or change.price)
     PriceChange.objects.bulk_create(changes, batch_size=2000)

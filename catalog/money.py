@@ -4,7 +4,7 @@ Prices are whole minor units ("ticks": pence, cents); unit costs are hundredths 
 them.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 COST_UNITS_PER_TICK = 100
 
@@ -19,7 +19,18 @@ def from_ticks(ticks: int, exponent: int) -> Decimal:
 
 
 def to_cost_units(cost: Decimal, exponent: int) -> int:
-    return int((cost.scaleb(exponent) * COST_UNITS_PER_TICK).to_integral_value(ROUND_HALF_EVEN))
+    """Round a cost up, so that no price below it passes for one above."""
+    return int((cost.scaleb(exponent) * COST_UNITS_PER_TICK).to_integral_value(ROUND_CEILING))
+
+
+def to_ticks_above(amount: Decimal, exponent: int) -> int:
+    """Return the lowest whole minor unit that is not below the amount: for floors."""
+    return int(amount.scaleb(exponent).to_integral_value(ROUND_CEILING))
+
+
+def to_ticks_below(amount: Decimal, exponent: int) -> int:
+    """Return the highest whole minor unit that is not above the amount, at least one: for ceilings."""
+    return max(1, int(amount.scaleb(exponent).to_integral_value(ROUND_FLOOR)))
 
 
 def to_basis_points(rate: Decimal) -> int:

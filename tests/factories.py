@@ -43,6 +43,8 @@ def publish(
     proposal_fields = {
         name: fields.pop(name) for name in ("expected_version", "binding_rule", "explanation") if name in fields
     }
+    if source.is_automatic:
+        proposal_fields.setdefault("expected_version", listing.price_version)
     report = publish_prices(
         channel=listing.channel,
         proposals=[Proposal(listing.pk, Decimal(price), key, **proposal_fields)],

@@ -165,7 +165,7 @@ class ListingAdmin(SearchBySku):
             listing=obj, changed=form.changed_data, author=cast(User, request.user), now=timezone.now()
         )
         if refused:
-            text = f"The list price was saved, but it is not in force: {refusal_words(refused)}."
+            text = f"The list price stays as it was: {refusal_words(refused)}."
             self.message_user(request, text, messages.WARNING)
 
     def render_change_form(

@@ -109,6 +109,7 @@ class GuardrailPolicyForm(forms.ModelForm):
             "min_margin",
             "max_change",
             "inventory_threshold",
+            "currency",
             "floor",
             "ceiling",
             "map_price",
@@ -126,8 +127,8 @@ class GuardrailPolicyForm(forms.ModelForm):
         }
         help_texts = {
             "inventory_threshold": "Units: with fewer in stock the price is not lowered.",
-            "floor": "In the channel's currency. No price below it is published.",
-            "ceiling": "In the channel's currency. It yields to the cost and the margin.",
+            "floor": "No price below it is published.",
+            "ceiling": "It yields to the cost and the margin.",
             "map_price": "Agreed with the supplier; stronger than the lowest and the highest price.",
             "note": "Whoever reads this policy in a year should know why it exists.",
         }
@@ -196,7 +197,7 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
         (
             "Price limits",
             {
-                "fields": ("floor", "ceiling", "map_price", "price_endings"),
+                "fields": ("currency", "floor", "ceiling", "map_price", "price_endings"),
                 "description": "Where limits conflict the stronger holds: cost, margin, advertised minimum, lowest, "
                 "highest, maximum change, low stock, competitors, ending.",
             },

@@ -42,6 +42,12 @@ class GuardrailPolicy(models.Model):
     inventory_threshold = models.PositiveIntegerField(
         null=True, blank=True, help_text="With fewer units in stock the price is not lowered."
     )
+    currency = models.CharField(
+        max_length=3,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as GBP.")],
+        help_text="Currency of the three price limits; they apply in channels of this currency only.",
+    )
     floor = MoneyField(null=True, blank=True, validators=[POSITIVE], help_text="Lowest price.")
     ceiling = MoneyField(null=True, blank=True, validators=[POSITIVE], help_text="Highest price.")
     map_price = MoneyField("minimum advertised price", null=True, blank=True, validators=[POSITIVE], help_text="MAP.")
@@ -62,7 +68,7 @@ class GuardrailPolicy(models.Model):
         help_text="Highest distance to the competitors' median price: 0.1 is 10 % above it.",
     )
     price_endings = ArrayField(
-        models.CharField(max_length=2, validators=[RegexValidator(r"^\d{1,2}$", "Use one or two digits.")]),
+        models.CharField(max_length=2, validators=[RegexValidator(r"^[0-9]{1,2}$", "Use one or two digits.")]),
         null=True,
         blank=True,
         help_text="Last digits that a price may end with, such as 5,9 or 49,99.",
@@ -97,6 +103,11 @@ class GuardrailPolicy(models.Model):
                 violation_error_message="Leave the floor empty for no limit: zero is not a price.",
             ),
             models.CheckConstraint(
+                condition=~Q(currency="") | Q(floor__isnull=True, ceiling__isnull=True, map_price__isnull=True),
+                name="policy_amounts_have_currency",
+                violation_error_message="Say in which currency the price limits are.",
+            ),
+            models.CheckConstraint(
                 condition=Q(max_change__isnull=True) | Q(max_change__gte=0, max_change__lte=1),
                 name="policy_max_change_sane",
             ),
@@ -117,6 +128,8 @@ class GuardrailPolicy(models.Model):
         return "global"
 
     def clean(self) -> None:
+        if self.currency and self.channel is not None and self.currency != self.channel.currency:
+            raise ValidationError({"currency": f"The channel's currency is {self.channel.currency}."})
         if self.floor is not None and self.ceiling is not None and self.floor > self.ceiling:
             raise ValidationError({"floor": "The floor is above the ceiling: lower it or raise the ceiling."})
         if (

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -21,6 +22,11 @@ class PriceSource(models.TextChoices):
     def is_automatic(self) -> bool:
         """Whether no person chose this price: such a price needs a known cost."""
         return self in {PriceSource.OPTIMIZER, PriceSource.BANDIT, PriceSource.EXPERIMENT}
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether somebody at the shop set this very price: of the hard rules, only the loss floor stops it."""
+        return self in {PriceSource.LIST_PRICE, PriceSource.OVERRIDE}
 
 
 class Listing(models.Model):
@@ -57,6 +63,10 @@ class Listing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product.sku} in {self.channel.code}"
+
+    def clean(self) -> None:
+        if self.list_price is not None and self.unit_cost is not None and self.list_price < self.unit_cost:
+            raise ValidationError({"list_price": "Below the unit cost: raise it, or correct the cost."})
 
     @property
     def price_in_force(self) -> Decimal:

@@ -13,8 +13,9 @@ REFERENCE_SQL = """
 SELECT offer.listing_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY offer.price), max(offer.observed_at),
        bool_or(offer.assumed)
   FROM catalog_competitorprice offer JOIN catalog_listing listing ON listing.id = offer.listing_id
- WHERE offer.listing_id = ANY(%(listings)s) AND offer.observed_at > %(fresh)s
-   AND offer.price BETWEEN listing.list_price / %(absurd)s AND listing.list_price * %(absurd)s
+ WHERE offer.listing_id = ANY(%(listings)s) AND offer.observed_at > %(fresh)s AND offer.observed_at <= %(now)s
+   AND offer.price BETWEEN coalesce(listing.price, listing.list_price) / %(absurd)s
+                       AND coalesce(listing.price, listing.list_price) * %(absurd)s
  GROUP BY offer.listing_id
 """
 
@@ -25,6 +26,7 @@ def competitor_reference_prices(
     """Return (median price, newest observation, whether any was assumed) by listing; no stale or absurd offers."""
     with connection.cursor() as cursor:
         cursor.execute(
-            REFERENCE_SQL, {"listings": list(listing_ids), "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR}
+            REFERENCE_SQL,
+            {"listings": list(listing_ids), "now": now, "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR},
         )
         return {listing: (price, seen, assumed) for listing, price, seen, assumed in cursor.fetchall()}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.guardrails import ResolvedGuardrails, resolve_guardrails
-from catalog.models import GuardrailPolicy
-from catalog.money import to_basis_points, to_ticks
+from catalog.models import Channel, GuardrailPolicy
+from catalog.money import to_basis_points, to_ticks_above, to_ticks_below
 
 Layer = tuple[str, dict[str, Any]]
 
@@ -22,18 +22,18 @@ class PolicyBook:
     resolved: dict[tuple[int | None, int | None], ResolvedGuardrails]
 
     @classmethod
-    def for_channel(cls, channel_id: int, exponent: int) -> "PolicyBook":
+    def for_channel(cls, channel: Channel) -> "PolicyBook":
         policies = GuardrailPolicy.objects.select_related("category", "product", "channel")
         book = cls([], {}, {}, [], {})
         for policy in policies:
-            layer = (policy.scope, _limits(policy, exponent))
+            layer = (policy.scope, _limits(policy, channel))
             if policy.category_id is not None:
                 book.by_category[policy.category_id] = layer
             elif policy.product_id is not None:
                 book.by_product[policy.product_id] = layer
             elif policy.channel_id is None:
                 book.global_layer.append(layer)
-            elif policy.channel_id == channel_id:
+            elif policy.channel_id == channel.pk:
                 book.channel_layer.append(layer)
         return book
 
@@ -55,18 +55,26 @@ class PolicyBook:
         yield from self.channel_layer
 
 
-def _limits(policy: GuardrailPolicy, exponent: int) -> dict[str, Any]:
-    """Translate a row into the units of `catalog.guardrails`."""
+def _limits(policy: GuardrailPolicy, channel: Channel) -> dict[str, Any]:
+    """Translate a row into the units of `catalog.guardrails`; amounts of another currency say nothing here.
+
+    A floor between two minor units is the upper one, a ceiling the lower one: rounding never loosens a limit.
+    """
     rates = {
         "min_margin_bp": policy.min_margin,
         "max_change_bp": policy.max_change,
         "competitor_min_bp": policy.competitor_min,
         "competitor_max_bp": policy.competitor_max,
     }
-    amounts = {"floor": policy.floor, "ceiling": policy.ceiling, "map_price": policy.map_price}
-    return {
-        **{name: None if rate is None else to_basis_points(rate) for name, rate in rates.items()},
-        **{name: None if amount is None else to_ticks(amount, exponent) for name, amount in amounts.items()},
-        "inventory_threshold": policy.inventory_threshold,
-        "price_endings": None if policy.price_endings is None else tuple(policy.price_endings),
+    amounts = {
+        "floor": (policy.floor, to_ticks_above),
+        "ceiling": (policy.ceiling, to_ticks_below),
+        "map_price": (policy.map_price, to_ticks_above),
     }
+    limits: dict[str, Any] = {name: None if rate is None else to_basis_points(rate) for name, rate in rates.items()}
+    if policy.currency == channel.currency:
+        for name, (amount, to_ticks) in amounts.items():
+            limits[name] = None if amount is None else to_ticks(amount, channel.currency_exponent)
+    limits["inventory_threshold"] = policy.inventory_threshold
+    limits["price_endings"] = None if policy.price_endings is None else tuple(policy.price_endings)
+    return limits

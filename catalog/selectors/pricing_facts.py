@@ -33,7 +33,7 @@ def pricing_facts(*, channel: Channel, listings: QuerySet[Listing], now: datetim
     """Read the facts of the given listings of ``channel`` in the queryset's order."""
     rows = list(listings)
     exponent = channel.currency_exponent
-    book = PolicyBook.for_channel(channel.pk, exponent)
+    book = PolicyBook.for_channel(channel)
     resolved = [book.resolve(category_id=row.product.category_id, product_id=row.product_id) for row in rows]
     competitors = competitor_reference_prices(listing_ids=[row.pk for row in rows], now=now)
     return PricingFacts(

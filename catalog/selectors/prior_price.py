@@ -8,17 +8,18 @@ from django.db import connection
 
 WINDOW = timedelta(days=30)
 
-# The price in force when the window opened counts too, however old its row is.
+# The price in force when the window opened counts too, however old its row is; before the first row that was the list
+# price, which the first row names as the price before it.
 LOWEST_PRICES_SQL = """
 SELECT wanted.listing_id, (
     SELECT min(applied.price) FROM (
-        (SELECT price FROM catalog_pricechange
+        (SELECT least(price, CASE WHEN version = 1 THEN previous_price END) FROM catalog_pricechange
           WHERE listing_id = wanted.listing_id AND valid_from > %(opens)s AND valid_from <= %(until)s)
         UNION ALL
         (SELECT price FROM catalog_pricechange
           WHERE listing_id = wanted.listing_id AND valid_from <= %(opens)s
           ORDER BY valid_from DESC, version DESC LIMIT 1)
-    ) applied
+    ) applied(price)
 )
 FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)
 """

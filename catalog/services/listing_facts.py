@@ -15,10 +15,11 @@ DATED_FACTS = ("unit_cost", "inventory")
 
 @transaction.atomic
 def change_listing_facts(*, listing: Listing, changed: Collection[str], author: User, now: datetime) -> str | None:
-    """Store a new listing, or the changed facts of a known one; return why its list price is not in force, or None.
+    """Store a new listing, or the changed facts of a known one; return why its list price was refused, or None.
 
     Only the changed columns are written: a price published meanwhile stays as the gate wrote it. What a person sets is
-    no longer assumed. A new list price goes through the gate; where another price is in force, that one stays.
+    no longer assumed. A new list price goes through the gate, and stays the old one where the gate refuses it; where
+    another price is in force, that one stays.
     """
     written = [name for name in changed if name in {"list_price", *DATED_FACTS}]
     for fact in DATED_FACTS:
@@ -26,6 +27,7 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
             setattr(listing, f"{fact}_assumed", False)
             setattr(listing, f"{fact}_at", now)
             written += [f"{fact}_assumed", f"{fact}_at"]
+    before = Listing.objects.filter(pk=listing.pk).values_list("list_price", flat=True).first()
     if listing.pk is None:
         listing.save()
     elif written:
@@ -37,4 +39,8 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
     report = publish_list_prices(
         channel=listing.channel, listing_ids=[pk], author=author, now=now, reason="List price set by hand"
     )
-    return report.refused.get(pk)
+    refusal = report.refused.get(pk)
+    if refusal and before is not None:
+        # A list price that is not in force must not be served where nothing else is.
+        Listing.objects.filter(pk=pk).update(list_price=before)
+    return refusal

@@ -26,8 +26,12 @@ def to_ticks(amount: Floats, exponent: Ints) -> Ints:
 
 
 def to_cost_units(amount: Floats, exponent: Ints) -> Ints:
-    """Round costs to hundredths of a minor unit, half to even; NaN becomes `MISSING`. Arguments as in `to_ticks`."""
-    return _to_whole(amount * 10.0**exponent * COST_UNITS_PER_TICK)
+    """Round costs up to hundredths of a minor unit; NaN becomes `MISSING`. Arguments as in `to_ticks`.
+
+    Up, so that no price below the cost passes for one above.
+    """
+    scaled = np.round(amount * 10.0**exponent * COST_UNITS_PER_TICK, GUARD_DECIMALS)
+    return _to_whole(np.ceil(scaled))
 
 
 def to_basis_points(rate: Floats) -> Ints:

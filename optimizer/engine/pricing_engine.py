@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import numpy as np
@@ -136,12 +136,12 @@ class DynamicPricingEngine:
         return self._answer(product_id, result, explanation)
 
     def _ticks(self, name: str, amount: Amount, per_tick: int = 1) -> int:
-        """Return an amount in minor units (times `per_tick`), rounded half to even."""
+        """Return an amount in minor units (times `per_tick`), half to even; parts of one, as costs have, up."""
         exact = Decimal(str(amount))
         if not exact.is_finite() or exact < 0:
             raise ValueError(f"{name}: got {amount}; give a finite amount, 0 or more")
         scaled = exact.scaleb(self.config.currency_exponent) * per_tick
-        return int(scaled.to_integral_value(ROUND_HALF_EVEN))
+        return int(scaled.to_integral_value(ROUND_HALF_EVEN if per_tick == 1 else ROUND_CEILING))
 
     def _reference(self, prices: Iterable[Amount] | Mapping[str, Amount] | None) -> int | None:
         listed = prices.values() if isinstance(prices, Mapping) else prices or ()

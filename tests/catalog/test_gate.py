@@ -75,9 +75,9 @@ def test_a_decision_on_an_older_price_is_refused():
 
 def test_a_narrower_policy_wins():
     listing = make_listing()
-    GuardrailPolicy.objects.create(ceiling=Decimal("10.00"))
+    GuardrailPolicy.objects.create(ceiling=Decimal("10.00"), currency="GBP")
     assert publish(listing, "10.50").refused == {listing.pk: "ceiling"}
-    GuardrailPolicy.objects.create(product=listing.product, ceiling=Decimal("12.00"))
+    GuardrailPolicy.objects.create(product=listing.product, ceiling=Decimal("12.00"), currency="GBP")
     assert publish(listing, "10.50").published
 
 
@@ -85,7 +85,7 @@ def test_unknown_listings_and_other_channels_are_refused():
     listing = make_listing(channel=make_channel("de", currency="EUR", country="DE"))
     report = publish_prices(
         channel=make_channel(),
-        proposals=[Proposal(listing.pk, Decimal("10.50"), "a"), Proposal(999_999, Decimal("10.50"), "b")],
+        proposals=[Proposal(listing.pk, Decimal("10.50"), "a", 0), Proposal(999_999, Decimal("10.50"), "b", 0)],
         source=PriceSource.OPTIMIZER,
         now=timezone.now(),
     )
@@ -153,3 +153,69 @@ def test_publishing_refreshes_the_served_record_after_the_commit(django_capture_
         publish(listing, "10.50")
         assert price_cache.cached_records("web", [sku]) == {}
     assert price_cache.cached_records("web", [sku])[sku]["price"] == "10.50"
+
+
+def test_an_automatic_price_must_say_what_it_was_decided_on():
+    listing = make_listing()
+    with pytest.raises(ValueError, match="expected_version"):
+        publish(listing, "10.50", expected_version=None)
+
+
+def test_an_automatic_price_does_not_replace_an_override():
+    listing = make_listing()
+    publish(listing, "10.50", source=PriceSource.OVERRIDE)
+    assert publish(listing, "10.80").refused == {listing.pk: "overridden"}
+    assert publish(listing, "10.90", source=PriceSource.OVERRIDE).published
+
+
+def test_a_rollback_keeps_all_hard_rules():
+    listing = make_listing()
+    GuardrailPolicy.objects.create(map_price=Decimal("9.50"), currency="GBP")
+    assert publish(listing, "9.00", source=PriceSource.ROLLBACK).refused == {listing.pk: "map"}
+
+
+def test_a_price_between_two_minor_units_is_refused():
+    japan = make_listing(channel=make_channel("jp", currency="JPY", country="JP", currency_exponent=0), list_price=1500)
+    assert publish(japan, "1600.4").refused == {japan.pk: "not_a_minor_unit"}
+    pounds = make_listing()
+    assert publish(pounds, "9.995", source=PriceSource.LIST_PRICE).refused == {pounds.pk: "not_a_minor_unit"}
+
+
+def test_a_cost_between_two_minor_units_counts_in_full():
+    yen = make_channel("jp", currency="JPY", country="JP", currency_exponent=0)
+    GuardrailPolicy.objects.create(min_margin=0)
+    listing = make_listing(channel=yen, list_price=100, unit_cost=Decimal("100.004"))
+    assert publish(listing, "100").refused == {listing.pk: "loss_floor"}
+    assert publish(listing, "101").published
+
+
+def test_an_inactive_product_is_not_priced():
+    listing = make_listing(is_active=False)
+    assert publish(listing, "10.50").refused == {listing.pk: "inactive"}
+
+
+def test_amounts_of_a_policy_apply_in_their_currency_only_and_rounding_never_loosens_them():
+    GuardrailPolicy.objects.create(floor=Decimal("9.9949"), ceiling=Decimal("10.5051"), currency="GBP")
+    pounds = make_listing()
+    assert publish(pounds, "9.99").refused == {pounds.pk: "floor"}
+    assert publish(pounds, "10.51").refused == {pounds.pk: "ceiling"}
+    assert publish(pounds, "10.00").published
+    yen = make_listing(channel=make_channel("jp", currency="JPY", country="JP", currency_exponent=0), list_price=1500)
+    assert publish(yen, "1600").published
+
+
+def test_history_never_runs_backwards():
+    listing, now = make_listing(), timezone.now()
+    publish(listing, "8.00", now=now + timedelta(seconds=30))
+    publish(listing, "9.00", now=now + timedelta(seconds=60))
+    publish(listing, "8.50", now=now + timedelta(seconds=10))
+    change = PriceChange.objects.get(version=3)
+    assert change.valid_from == now + timedelta(seconds=60) and change.prior_price == Decimal("8.00")
+
+
+def test_the_list_price_before_the_first_row_counts_for_thirty_days():
+    # 80 -> 100 -> 90 within 30 days, the first of them only a list price
+    listing, start = make_listing(list_price=Decimal("8.00")), timezone.now() - timedelta(days=20)
+    publish(listing, "10.00", now=start)
+    publish(listing, "9.00", now=start + timedelta(days=5))
+    assert PriceChange.objects.get(version=2).prior_price == Decimal("8.00")

@@ -164,10 +164,10 @@ def test_what_is_no_eager_frame_is_refused_with_a_cure():
         GPUBatchProcessor("cpu").optimize_batch(pl.LazyFrame(COLUMNS))
 
 
-def test_amounts_round_half_to_even_once():
+def test_prices_round_half_to_even_and_costs_up():
     two = np.array([2, 2, 2, 2])
     assert to_ticks(np.array([2.675, 2.665, 0.1 + 0.2, 10.0]), two).tolist() == [268, 266, 30, 1000]
-    assert to_cost_units(np.array([12.3456, 0.00005, 0.00015, 1.0]), two).tolist() == [123_456, 0, 2, 10_000]
+    assert to_cost_units(np.array([12.3456, 0.00005, 0.00015, 1.0]), two).tolist() == [123_456, 1, 2, 10_000]
 
 
 def test_a_device_that_is_not_there_is_refused_with_the_list_of_those_that_are():
