@@ -1,5 +1,6 @@
 """Served records in Redis: one JSON string per SKU and channel, never replaced by an older version."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -59,6 +60,14 @@ def store_records(channel: str, records: Mapping[str, ServedRecord]) -> bool:
     except RedisError:
         return False
     return True
+
+
+def forget_records(channel: str, skus: Iterable[str]) -> None:
+    """Delete records of SKUs that are served no longer; where Redis does not answer, the TTL does it."""
+    keys = [_key(channel, sku) for sku in skus]
+    if keys:
+        with contextlib.suppress(RedisError):
+            _connection()[0].delete(*keys)
 
 
 def cache_answers() -> bool:

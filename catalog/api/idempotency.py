@@ -23,8 +23,8 @@ def answer_once(request: Request, answer: Callable[[], Response]) -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return answer()
-    if not 0 < len(key) <= MAX_KEY_LENGTH:
-        raise Problem("malformed-request", 400, f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters.")
+    if not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise Problem("malformed-request", 400, f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
     with transaction.atomic():
         owner = _owner(request)
         if not _lock(f"{owner}{request.path}{key}"):

@@ -121,7 +121,7 @@ def _field_errors(error: exceptions.APIException) -> Iterator[dict[str, str]]:
 def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            yield from _flatten(inner, pointer if name == "non_field_errors" else f"{pointer}/{name}")
+            yield from _flatten(inner, pointer if name == "non_field_errors" else f"{pointer}/{_escaped(name)}")
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             nested = isinstance(inner, Mapping | list)
@@ -129,6 +129,11 @@ def _flatten(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
                 yield from _flatten(inner, f"{pointer}/{index}" if nested else pointer)
     else:
         yield {"pointer": pointer, "detail": str(detail)}
+
+
+def _escaped(name: Any) -> str:
+    """Escape a name in a JSON pointer (RFC 6901, section 3)."""
+    return str(name).replace("~", "~0").replace("/", "~1")
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

@@ -58,10 +58,15 @@ def unknown_sku(sku: str, channel: str) -> NotFound:
     return NotFound(f"No SKU {sku!r} in channel {channel!r}: GET /api/v1/products lists what there is.")
 
 
+def etag_of(record: dict[str, Any]) -> str:
+    """Return the price's version; a list price has none of its own before it was published, so it stands itself."""
+    return f'"{record["version"]}"' if record["version"] else f'"0-{record["price"]}"'
+
+
 def has_version(request: Request, etag: str) -> bool:
-    """Tell whether the caller's If-None-Match names this version."""
+    """Tell whether the caller's If-None-Match names this version (weak comparison, RFC 9110, 13.1.2)."""
     known = parse_etags(request.headers.get("If-None-Match", ""))
-    return "*" in known or etag in known
+    return "*" in known or etag in {each.removeprefix("W/") for each in known}
 
 
 def _with_validity(record: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class PriceView(APIView):
         record = None if NUL in sku else served_prices(channel=channel, skus=[sku]).get(sku)
         if record is None:
             raise unknown_sku(sku, channel)
-        etag = f'"{record["version"]}"'
+        etag = etag_of(record)
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
         if has_version(request, etag):
             return Response(status=304, headers=headers)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from catalog.models import Listing
-from catalog.price_cache import store_records
+from catalog.price_cache import forget_records, store_records
 from catalog.selectors.served import served_records, served_records_after
 
 WARM_BATCH = 5_000
@@ -14,7 +14,9 @@ def refresh_served_records(*, channel: str, listing_ids: Sequence[int]) -> None:
     for start in range(0, len(listing_ids), WARM_BATCH):
         part = listing_ids[start : start + WARM_BATCH]
         skus = list(Listing.objects.filter(pk__in=part).values_list("product__sku", flat=True))
-        store_records(channel, served_records(channel=channel, skus=skus))
+        records = served_records(channel=channel, skus=skus)
+        store_records(channel, records)
+        forget_records(channel, [sku for sku in skus if sku not in records])
 
 
 def warm_served_records(*, channel: str) -> int:

@@ -19,7 +19,7 @@ class OpenRunSerializer(serializers.Serializer[Any]):
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
             known = ", ".join(self.fields)
-            raise serializers.ValidationError({unknown[0]: [f"Unknown field: the fields are {known}."]})
+            raise serializers.ValidationError({ascii(unknown[0])[1:-1]: [f"Unknown field: the fields are {known}."]})
         return {"channel": settings.DEFAULT_CHANNEL, **attrs}
 
 

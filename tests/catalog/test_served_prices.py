@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from catalog import price_cache
 from catalog.gateway import served_prices
-from catalog.models import Listing
+from catalog.models import Listing, Product
 from catalog.selectors.prior_price import lowest_recent_prices
-from catalog.services.served_records import warm_served_records
+from catalog.services.served_records import refresh_served_records, warm_served_records
 from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +87,12 @@ def test_the_listing_keeps_its_price_and_version_together():
     listing = make_listing()
     with pytest.raises(Exception, match="listing_price_has_version"):
         Listing.objects.filter(pk=listing.pk).update(price=Decimal("9.00"))
+
+
+def test_a_product_that_is_sold_no_longer_is_forgotten():
+    listing = make_listing()
+    sku = listing.product.sku
+    served_prices(channel="web", skus=[sku])
+    Product.objects.filter(sku=sku).update(is_active=False)
+    refresh_served_records(channel="web", listing_ids=[listing.pk])
+    assert served_prices(channel="web", skus=[sku]) == {}

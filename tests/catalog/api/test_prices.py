@@ -1,9 +1,12 @@
+from base64 import b64encode
+
 import pytest
 from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
-from catalog.models import ApiKey
+from catalog.models import ApiKey, Listing
 from catalog.models.access import Scope
+from catalog.services.served_records import refresh_served_records
 from tests.factories import make_api_key, make_channel, make_listing, publish
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +36,7 @@ def test_a_price_is_served_with_its_reason_and_version(client):
         "version": 1,
         "source": "optimizer",
         "binding_rule": "max_change",
-        "prior_price": "10.50",
+        "prior_price": "10.00",
         "personalised": False,
         "assumed": [],
     }
@@ -194,3 +197,48 @@ def test_without_the_database_it_is_not_ready(client):
         response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"status": "unavailable", "database": False, "cache": True}
+
+
+@pytest.mark.parametrize("position", ["abc", "1.5", "NaN", "%00", "-1", "9" * 30])
+@pytest.mark.parametrize("path", ["products", "prices/85123A/history"])
+def test_a_forged_cursor_is_not_found(client, path, position):
+    make_listing(sku="85123A")
+    cursor = b64encode(f"p={position}".encode()).decode()
+    assert client.get(f"/api/v1/{path}", {"cursor": cursor}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" * 100_000, "application/json"),
+        (b"{}", "application/json; charset=utf-99"),
+        (b'{"skus": ["\\ud800"]}', "application/json"),
+        (b'{"skus": [null]}', "application/json"),
+        (b"[]", "application/json"),
+        (b"skus=a", "application/x-www-form-urlencoded"),
+    ],
+)
+@pytest.mark.parametrize("path", ["prices:batch", "optimization-runs"])
+def test_odd_bodies_are_problems(client, path, body, content_type):
+    make_channel()
+    response = client.post(f"/api/v1/{path}", body, content_type=content_type)
+    assert 400 <= response.status_code < 500
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_weak_version_matches_as_proxies_weaken_it(client):
+    publish(make_listing(sku="85123A"), "10.50")
+    assert client.get("/api/v1/prices/85123A", headers={"If-None-Match": 'W/"1"'}).status_code == 304
+
+
+def test_a_list_price_that_changed_has_another_version(client):
+    listing = make_listing(sku="85123A")
+    first = client.get("/api/v1/prices/85123A")["ETag"]
+    Listing.objects.filter(pk=listing.pk).update(list_price=11)
+    refresh_served_records(channel="web", listing_ids=[listing.pk])
+    assert client.get("/api/v1/prices/85123A", headers={"If-None-Match": first}).status_code == 200
+
+
+def test_the_document_of_the_api_is_json(client):
+    response = client.get("/api/v1/openapi.json")
+    assert response.status_code == 200 and response.json()["openapi"].startswith("3.")
