@@ -48,13 +48,13 @@ class CleanSales:
         return dict(counts.iter_rows())
 
 
-def clean_transactions(transactions: pl.DataFrame) -> CleanSales:
-    """Apply the rules and add up what is left."""
+def clean_transactions(transactions: pl.DataFrame, price_decimals: int = 2) -> CleanSales:
+    """Apply the rules and add up what is left; list prices are rounded to the currency's decimals."""
     judged = _judge(transactions)
     kept = judged.filter(pl.col(REASON).is_null())
     return CleanSales(
         sales=_weekly_sales(kept),
-        products=_products(kept),
+        products=_products(kept, price_decimals),
         rejected=judged.filter(pl.col(REASON).is_not_null()).select(ROW, REASON, *COLUMNS),
         rows_read=transactions.height,
         rows_kept=kept.height,
@@ -101,7 +101,7 @@ def _weekly_sales(kept: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _products(kept: pl.DataFrame) -> pl.DataFrame:
+def _products(kept: pl.DataFrame, price_decimals: int) -> pl.DataFrame:
     """Return each SKU's most frequent name and its list price; ties go to the first in sorted order."""
     names = (
         kept.filter(pl.col("Description").fill_null("") != "")
@@ -118,8 +118,11 @@ def _products(kept: pl.DataFrame) -> pl.DataFrame:
         .len()
         .sort("sku", "len", "UnitPrice", descending=[False, True, False])
         .group_by("sku", maintain_order=True)
-        .agg(list_price=pl.col("UnitPrice").first().round(2))
+        .agg(list_price=pl.col("UnitPrice").first().round(price_decimals))
     )
+    least = 10.0**-price_decimals
     return prices.join(names, on="sku", how="left").select(
-        "sku", pl.col("name").fill_null(pl.col("sku")), pl.max_horizontal("list_price", 0.01).alias("list_price")
+        "sku",
+        pl.col("name").fill_null(pl.col("sku")),
+        pl.max_horizontal("list_price", least).alias("list_price"),
     )

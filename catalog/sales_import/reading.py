@@ -15,6 +15,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "UnitPrice": pl.Float64(),
 }
 MAY_BE_EMPTY = {"Description"}
+LARGEST = {"Quantity": 10_000_000, "UnitPrice": 10_000_000.0}
 DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 ROW = "row"  # 1 is the first row after the header
 HEADER_BYTES = 65_536
@@ -109,8 +110,10 @@ def _typed(path: Path, frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.
         typed = _datetimes(column)
     else:
         typed = column.cast(kind, strict=False)
-    bad = typed.is_null() | (typed.is_infinite() | typed.is_nan() if kind == pl.Float64() else False)
-    if name not in MAY_BE_EMPTY and bad.any():
+    bad = typed.is_null() | _outside(name, column, typed)
+    if name in MAY_BE_EMPTY:
+        bad &= typed.is_not_null()
+    if bad.any():
         row = bad.arg_true()[0]
         found = column[row]
         what = "is empty" if found is None or found == "" else f"is {str(found)[:40]!r}, which is no {_words(kind)}"
@@ -120,13 +123,26 @@ def _typed(path: Path, frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.
     return typed.alias(name)
 
 
+def _outside(name: str, column: pl.Series, typed: pl.Series) -> pl.Series:
+    """Return which values no shop has: not finite, huge, fractions of a unit, or NUL, which Postgres cannot store."""
+    if typed.dtype == pl.String:
+        return typed.str.contains("\x00", literal=True).fill_null(False)
+    if name not in LARGEST:
+        return typed.is_null()
+    too_large = ~(typed.abs() <= LARGEST[name]).fill_null(False) | typed.cast(pl.Float64).is_nan().fill_null(False)
+    if typed.dtype.is_integer():
+        return too_large | (column.cast(pl.Float64, strict=False) != typed.cast(pl.Float64)).fill_null(False)
+    return too_large
+
+
 def _datetimes(column: pl.Series) -> pl.Series:
     formats = [pl.col(column.name).str.to_datetime(each, strict=False, time_unit="us") for each in DATE_FORMATS]
     return column.to_frame().select(pl.coalesce(formats)).to_series()
 
 
 def _words(kind: pl.DataType) -> str:
-    return {"Int64": "whole number", "Float64": "number"}.get(str(kind), "date and time such as 2010-12-01T08:26:00")
+    words = {"Int64": "whole number up to 10,000,000", "Float64": "number up to 10,000,000", "String": "plain text"}
+    return words.get(str(kind), "date and time such as 2010-12-01T08:26:00")
 
 
 def _first_row_that_is_not_utf8(path: Path) -> int | None:

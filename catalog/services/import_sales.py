@@ -1,16 +1,17 @@
 """Write a cleaned transaction file: products, listings, list prices and weekly sales, all or nothing."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog.models import Channel, SalesImport
 from catalog.sales_import.cleaning import RULES_VERSION, CleanSales, clean_transactions
-from catalog.sales_import.reading import file_sha256, read_transactions
+from catalog.sales_import.reading import SalesFileError, file_sha256, read_transactions
 from catalog.services.list_prices import publish_list_prices
 
 Progress = Callable[[str], None]
@@ -21,7 +22,9 @@ CREATE TEMP TABLE staged_product (sku text, name text, list_price numeric) ON CO
 CREATE TEMP TABLE staged_sales (sku text, week date, units int, revenue numeric, price numeric, orders int)
     ON COMMIT DROP;
 """
+# The gate locks listings by their key: whoever locks many does it in that order, or two of them deadlock.
 MERGE_SQL = """
+SELECT id FROM catalog_listing WHERE channel_id = %(channel)s ORDER BY id FOR UPDATE;
 INSERT INTO catalog_product (sku, name, is_active) SELECT sku, left(name, 300), true FROM staged_product
     ON CONFLICT (sku) DO UPDATE SET name = excluded.name WHERE catalog_product.name <> excluded.name;
 INSERT INTO catalog_listing
@@ -66,10 +69,10 @@ def import_sales(
     if done := SalesImport.objects.filter(**known).first():
         return ImportOutcome(done, is_new=False, rejects_path=None)
     progress("cleaning")
-    clean = clean_transactions(transactions)
+    clean = clean_transactions(transactions, channel.currency_exponent)
     rejects_path.parent.mkdir(parents=True, exist_ok=True)
     clean.rejected.write_csv(rejects_path)
-    with transaction.atomic():
+    with refusing_impossible_values(path), transaction.atomic():
         progress("writing products and sales")
         _merge(clean, channel)
         _update_statistics()
@@ -86,6 +89,16 @@ def import_sales(
             imported_at=now,
         )
     return ImportOutcome(done, is_new=True, rejects_path=rejects_path)
+
+
+@contextlib.contextmanager
+def refusing_impossible_values(path: Path) -> Iterator[None]:
+    """Say in one line that the database takes no such value: a quantity or an amount beyond all reason."""
+    try:
+        yield
+    except (DataError, IntegrityError) as error:
+        why = str(error).splitlines()[0]
+        raise SalesFileError(f"{path}: a value cannot be stored ({why}); correct it; nothing was imported") from error
 
 
 def _merge(clean: CleanSales, channel: Channel) -> None:

@@ -100,6 +100,35 @@ def test_a_fraction_of_a_unit_and_a_bad_date_name_their_row(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        (",6,", ",9999999999,", "Quantity"),
+        (",2.55,", ",1e300,", "UnitPrice"),
+        ("HEART", "HE\x00ART", "Description"),
+    ],
+)
+def test_values_that_no_shop_has_name_their_row(tmp_path, old, new, column):
+    assert f"row 1: {column} is" in refused(written(tmp_path, HEADER + ROW.replace(old, new)))
+
+
+def test_a_price_too_small_to_be_stored_is_refused_in_one_line(tmp_path):
+    assert "cannot be stored" in refused(written(tmp_path, HEADER + ROW.replace(",2.55,", ",0.00001,")))
+
+
+def test_fractions_of_a_unit_in_parquet_are_not_cut_off(tmp_path):
+    path = tmp_path / "sales.parquet"
+    frame = pl.read_csv(written(tmp_path, HEADER + ROW), try_parse_dates=True)
+    frame.with_columns(Quantity=pl.lit(2.7)).write_parquet(path)
+    assert "row 1: Quantity is '2.7'" in refused(path)
+
+
+def test_list_prices_are_whole_minor_units_of_the_channel(tmp_path):
+    make_channel("jp", currency="JPY", country="JP", currency_exponent=0)
+    call_command("import_sales", str(written(tmp_path, HEADER + ROW.replace(",2.55,", ",255.4,"))), channel="jp")
+    assert Listing.objects.get().price == 255
+
+
 @pytest.mark.parametrize("content", ["", "  \n"])
 def test_an_empty_file(tmp_path, content):
     assert "the file is empty" in refused(written(tmp_path, content))
