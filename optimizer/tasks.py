@@ -1,12 +1,18 @@
 """Batch work for the workers on the queue ``gpu``. Messages carry keys, never data; a task may be delivered twice."""
 
+import logging
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
 from optimizer.models import OptimizationRun, RunChunk
-from optimizer.services.close_run import close_run
+from optimizer.services.close_run import close_run, fail_run
+
+logger = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = timedelta(days=1)
 
 
 def enqueue_chunks(run_id: UUID) -> None:
@@ -28,8 +34,17 @@ def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
 @shared_task
 def resume_stalled_runs() -> None:
     """Send again what a lost message or a killed worker left undone; chunks at work are locked and skipped."""
-    for run in OptimizationRun.objects.filter(finished_at=None):
-        if run.chunks.filter(finished_at=None).exists():
-            enqueue_chunks(run.pk)
-        else:
-            close_run(run_id=run.pk, now=timezone.now())
+    for run in OptimizationRun.objects.filter(finished_at=None).order_by("created_at"):
+        try:
+            _resume(run)
+        except Exception as error:  # one run that cannot go on must not hold up the others
+            logger.exception("Run %s cannot be resumed", run.pk)
+            if timezone.now() - run.created_at > GIVE_UP_AFTER:
+                fail_run(run_id=run.pk, error=f"given up: {error}", now=timezone.now())
+
+
+def _resume(run: OptimizationRun) -> None:
+    if run.chunks.filter(finished_at=None).exists():
+        enqueue_chunks(run.pk)
+    else:
+        close_run(run_id=run.pk, now=timezone.now())

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
 REQUIRED_URLS = {
     "DATABASE_URL": ("postgres://user:password@host:5432/pricing", {"postgres", "postgresql", "pgsql"}),
@@ -24,6 +25,31 @@ def check_required_urls(**kwargs: Any) -> list[CheckMessage]:
         elif urlsplit(value).scheme not in schemes:
             found.append(Error(f"{name} has the scheme {urlsplit(value).scheme!r}.", hint=hint, id="pricing.E002"))
     return found
+
+
+@register()
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        settings.SECRET_KEY  # noqa: B018  (Django raises on an empty one)
+    except ImproperlyConfigured:
+        cure = "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+        return [
+            Error("SECRET_KEY is not set.", hint=f"Set SECRET_KEY to a long random text: {cure}", id="pricing.E006")
+        ]
+    return []
+
+
+@register()
+def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG or settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS is empty while DEBUG is off: every request would be refused.",
+            hint="Set ALLOWED_HOSTS to the names that the site is reached by: ALLOWED_HOSTS=prices.example.com.",
+            id="pricing.E007",
+        )
+    ]
 
 
 @register()

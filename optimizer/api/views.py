@@ -85,7 +85,8 @@ class RunListView(APIView):
             raise ValidationError({"channel": [str(error)]}) from error
         except CannotOptimize as error:
             raise Problem("conflict", 409, str(error)) from error
-        transaction.on_commit(lambda: enqueue_chunks(run.pk))
+        # Robust: where the queue is away the run is open all the same, and the beat sends what is missing.
+        transaction.on_commit(partial(enqueue_chunks, run.pk), robust=True)
         location = f"/api/v1/optimization-runs/{run.pk}"
         return Response(RunSerializer(required_run(run.pk)).data, status=202, headers={"Location": location})
 

@@ -20,6 +20,7 @@ from optimizer.engine import ElasticityFit as EngineFit
 from optimizer.models import ElasticityEstimate, ElasticityFit
 
 INSERT_BATCH = 2_000
+FIT_VERSION = 1  # raise it when the same sales come to other estimates
 SALES_SQL = """
 COPY (
     SELECT sales.listing_id, sales.week, sales.units, sales.price
@@ -45,6 +46,7 @@ def fit_channel(*, channel: Channel, now: datetime, config: ElasticityConfig | N
     config = config or ElasticityConfig(device=settings.PRICING_DEVICE)
     text = _sales_csv(channel)
     settings_of_fit = {name: value for name, value in asdict(config).items() if name != "device"}
+    settings_of_fit["version"] = FIT_VERSION
     fingerprint = hashlib.sha256(text + json.dumps(settings_of_fit, sort_keys=True).encode()).hexdigest()
     if known := ElasticityFit.objects.filter(channel=channel, fingerprint=fingerprint).first():
         return known

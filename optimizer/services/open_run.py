@@ -23,16 +23,19 @@ def open_run(
     channel: Channel,
     objective: str,
     now: datetime,
+    fit: ElasticityFit | None = None,
     key: str | None = None,
     publishes: bool = True,
     requested_by: User | None = None,
 ) -> OptimizationRun:
-    """Open a run over all active listings of a channel and cut it into chunks; the same key returns the same run.
+    """Open a run over all active listings of a channel and cut it into chunks; without a fit the newest one is used.
+
+    The same key returns the same run. One that failed is opened again: its finished chunks stay, the others start anew.
 
     Raises:
         CannotOptimize: no elasticities were fitted for the channel, or it has no listings.
     """
-    fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    fit = fit or ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
     if fit is None:
         raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
     run, is_new = OptimizationRun.objects.get_or_create(
@@ -51,7 +54,15 @@ def open_run(
         if not chunks:
             raise CannotOptimize(f"channel {channel.code!r} has no products: run `manage.py import_sales` first")
         RunChunk.objects.bulk_create(chunks)
+    elif run.status == OptimizationRun.Status.FAILED:
+        _open_again(run)
     return run
+
+
+def _open_again(run: OptimizationRun) -> None:
+    run.status, run.error, run.finished_at = OptimizationRun.Status.OPEN, "", None
+    run.save(update_fields=["status", "error", "finished_at"])
+    run.chunks.filter(finished_at=None).update(attempts=0)
 
 
 def _ranges(channel: Channel) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from optimizer.models import OptimizationRun, RunChunk
 from optimizer.services.close_run import fail_run
@@ -30,7 +31,7 @@ def optimize_chunk(*, run_id: uuid.UUID, first_pk: int, now: datetime) -> bool:
     try:
         return _compute(run_id, first_pk, now)
     except Exception as error:
-        OptimizationRun.objects.filter(pk=run_id).update(error=f"chunk from listing {first_pk}: {error}")
+        _unfinished(run_id).update(error=f"chunk from listing {first_pk}: {error}")
         raise
 
 
@@ -53,8 +54,13 @@ def _compute(run_id: uuid.UUID, first_pk: int, now: datetime) -> bool:
     device = recommend(run=chunk.run, first_pk=chunk.first_pk, last_pk=chunk.last_pk, now=now)
     chunk.finished_at, chunk.seconds = now, time.monotonic() - started
     chunk.save(update_fields=["finished_at", "seconds"])
-    OptimizationRun.objects.filter(pk=run_id).update(device=device, status=OptimizationRun.Status.RUNNING, error="")
+    _unfinished(run_id).update(device=device, status=OptimizationRun.Status.RUNNING, error="")
     return True
+
+
+def _unfinished(run_id: uuid.UUID) -> QuerySet[OptimizationRun]:
+    """A run that failed while this chunk was computed stays failed."""
+    return OptimizationRun.objects.filter(pk=run_id, finished_at=None)
 
 
 def _lock(run_id: uuid.UUID, first_pk: int) -> RunChunk | None:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,9 +8,10 @@ from catalog.models import Listing, PriceChange
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.replay import replay_price
 from optimizer.services import open_run as open_run_module
-from optimizer.services.close_run import close_run
+from optimizer.services.close_run import close_run, fail_run
 from optimizer.services.open_run import CannotOptimize, open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
+from optimizer.tasks import resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 
@@ -186,3 +188,56 @@ def test_guard_numbers_add_up():
 def test_without_a_fit_the_cure_is_named():
     with pytest.raises(CannotOptimize, match="fit_elasticities"):
         open_run(channel=make_channel(), objective="profit", now=timezone.now())
+
+
+def test_a_failed_run_is_opened_again_under_its_key():
+    listing = make_listing()
+    run = opened(listing, key="tonight")
+    run.chunks.update(attempts=MAX_ATTEMPTS)
+    compute(run)
+    again = open_run(channel=listing.channel, objective="profit", key="tonight", now=timezone.now())
+    assert again.pk == run.pk and again.status == "open"
+    compute(again)
+    assert close_run(run_id=run.pk, now=timezone.now()).status == "succeeded"
+
+
+def test_a_chunk_that_ends_after_its_run_failed_leaves_it_failed(monkeypatch):
+    run = opened(make_listing())
+
+    def fail_meanwhile(**fields):
+        fail_run(run_id=run.pk, error="the other chunk", now=timezone.now())
+        return "cpu"
+
+    monkeypatch.setattr("optimizer.services.optimize_chunk.recommend", fail_meanwhile)
+    compute(run)
+    run.refresh_from_db()
+    assert (run.status, run.error) == ("failed", "the other chunk")
+
+
+def test_a_run_uses_the_fit_that_it_is_given():
+    listing = make_listing()
+    first = make_fit(listing.channel, [listing])
+    make_fit(listing.channel, [listing], mean=-3.0)
+    run = open_run(channel=listing.channel, objective="profit", fit=first, now=timezone.now())
+    assert run.fit == first
+
+
+def test_a_run_that_cannot_be_closed_does_not_hold_up_the_others(monkeypatch):
+    stuck, other = opened(make_listing()), opened(make_listing(channel=make_channel("de", currency="EUR")))
+    for run in (stuck, other):
+        compute(run)
+    real = close_run
+
+    def close_all_but_the_first(*, run_id, now):
+        if run_id == stuck.pk:
+            raise RuntimeError("no such luck")
+        return real(run_id=run_id, now=now)
+
+    monkeypatch.setattr("optimizer.tasks.close_run", close_all_but_the_first)
+    resume_stalled_runs()
+    other.refresh_from_db()
+    assert other.status == "succeeded"
+    OptimizationRun.objects.filter(pk=stuck.pk).update(created_at=timezone.now() - timedelta(days=2))
+    resume_stalled_runs()
+    stuck.refresh_from_db()
+    assert stuck.status == "failed" and "no such luck" in stuck.error

@@ -45,7 +45,9 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     # Imported here: `manage.py help` loads every command and need not load torch.
     from optimizer.services.optimize_chunk import optimize_chunk
 
-    waiting = list(run.chunks.filter(finished_at=None).values_list("first_pk", flat=True))
+    left = run.chunks.filter(finished_at=None)
+    left.update(attempts=0)  # somebody asks for it now: what was killed before does not count
+    waiting = list(left.values_list("first_pk", flat=True))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for first_pk in progress.track(waiting, description="optimise"):
             optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())

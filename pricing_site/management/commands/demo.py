@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
     def _run(self, channel: Channel, fit: ElasticityFit) -> OptimizationRun:
         return finish_run(
-            open_run(channel=channel, objective="profit", key=f"demo:{fit.fingerprint}", now=timezone.now())
+            open_run(channel=channel, objective="profit", fit=fit, key=f"demo:{fit.fingerprint}", now=timezone.now())
         )
 
     def _render(self, run: OptimizationRun) -> str:

@@ -114,3 +114,14 @@ def test_a_list_price_is_explained_as_such(client):
     publish(listing, "10.00", source=PriceSource.LIST_PRICE)
     body = client.get("/api/v1/prices/85123A/explanation").json()
     assert (body["change"]["source"], body["change"]["price"], body["replay"]) == ("list_price", "10.00", None)
+
+
+def test_without_the_queue_the_run_is_open_all_the_same(client, monkeypatch):
+    def away(*message):
+        raise OSError("connection refused")
+
+    monkeypatch.setattr("optimizer.tasks.optimize_prices.delay", away)
+    listing = make_listing()
+    make_fit(listing.channel, [listing])
+    assert client.post(RUNS, {}).status_code == 202
+    assert OptimizationRun.objects.get().status == "open"
