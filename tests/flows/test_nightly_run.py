@@ -1,9 +1,6 @@
 """Walk: a run opened through the API, computed by a worker, published through the gate and served with its reason."""
 
-import json
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +8,20 @@ import pytest
 
 from catalog.models import PriceChange
 from tests.factories import make_api_key, make_listing
+from tests.flows.storefront import Storefront
 from tests.optimizer.factories import make_fit
 
 WAIT_SECONDS = 90
 
 
-class Storefront:
-    """A client of the API with a key."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.headers = url, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers=self.headers | headers,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-
-    def finished_run(self, path: str) -> Any:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
-            _, run = self.call("GET", path)
-            if run["finished_at"]:
-                return run
-            time.sleep(0.2)
-        raise AssertionError(f"the run is still {run['status']}: {run}")
+def finished_run(storefront: Storefront, path: str) -> Any:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        _, run = storefront.call("GET", path)
+        if run["finished_at"]:
+            return run
+        time.sleep(0.2)
+    raise AssertionError(f"the run is still {run['status']}: {run}")
 
 
 def memory_maps(pid: int) -> str:
@@ -68,7 +47,7 @@ def test_a_run_through_the_api_ends_in_served_explained_prices(web, start):
     assert (status, problem["type"]) == (422, "urn:pricing:problem:idempotency-key-reused")
 
     path = f"{runs}/{run['id']}"
-    run = storefront.finished_run(path)
+    run = finished_run(storefront, path)
     assert run["status"] == "succeeded" and run["guard_numbers"]["outcomes"] == {"published": 3, "unpriced": 1}
     _, results = storefront.call("GET", path + "/results")
     assert {row["sku"] for row in results["results"]} == {"10000A", "10001A", "10002A"}
