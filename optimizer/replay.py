@@ -27,7 +27,7 @@ class ReplayResult:
     Args:
         price_ticks: the best admissible price; None where the SKU cannot be priced.
         score: expected objective at that price (ticks for profit and revenue, units for market share); None likewise.
-        expected_demand: min(E[Q], stock) at that price, units; None likewise.
+        expected_demand: E[min(Q, stock)] at that price, units; None likewise.
         unpriced_reason: why there is no price, or None.
         confirmed: whether the recorded price is the best one, or scores the same up to rounding; None where the
             explanation records no price.
@@ -53,14 +53,15 @@ class _Scored:
 def replay_price(explanation: Mapping[str, Any]) -> ReplayResult:
     """Recompute a price from its recorded inputs, by scoring every admissible tick.
 
-    The score is the expected objective under Q(p) = demand·exp(e·x), e ~ Normal(m, s²), x = ln(p/p0), with sales
-    min(E[Q], stock). Equal scores: the higher profit, then the smaller move, then the lower price.
+    The score is the expected objective under Q(p) = Q0·exp(e·x), e ~ Normal(m, s²), x = ln(p/p0), where Q0 is lognormal
+    with mean `demand`, with sales min(Q, stock). Equal scores: the higher profit, then the smaller move, then the lower
+    price.
 
     Args:
         explanation: `objective` (`profit`, `revenue` or `market_share`), `current_price_ticks`, `cost_units`,
             `demand`, `elasticity_mean`, `elasticity_sd`, `guardrails` (fields of `Guardrails`); `inventory` and
-            `competitor_price_ticks` may be None or absent. `price_ticks`, where present, is the price to confirm.
-            Other keys are ignored.
+            `competitor_price_ticks` may be None or absent, `log_demand_sd` absent for 0. `price_ticks`, where present,
+            is the price to confirm. Other keys are ignored.
 
     Returns:
         The price, and whether it is the recorded one.
@@ -104,7 +105,8 @@ def _complete(explanation: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"objective {explanation['objective']!r} cannot be replayed; add its score to optimizer.replay"
         )
-    return {"inventory": None, "competitor_price_ticks": None, "price_ticks": None} | dict(explanation)
+    optional = {"inventory": None, "competitor_price_ticks": None, "log_demand_sd": 0.0, "price_ticks": None}
+    return optional | dict(explanation)
 
 
 def _unpriced_reason(inputs: Mapping[str, Any], has_cost: bool, has_upper_limit: bool) -> str | None:
@@ -119,13 +121,29 @@ def _unpriced_reason(inputs: Mapping[str, Any], has_cost: bool, has_upper_limit:
 
 def _score(ticks: int, inputs: Mapping[str, Any]) -> _Scored:
     log_ratio = math.log(ticks / inputs["current_price_ticks"])
-    mean, variance = inputs["elasticity_mean"], inputs["elasticity_sd"] ** 2
-    units = inputs["demand"] * math.exp(min(log_ratio * (mean + variance * log_ratio / 2), MAX_EXPONENT))
-    if inputs["inventory"] is not None:
-        units = min(units, max(inputs["inventory"], 0))
+    units = _expected_sales(log_ratio, inputs)
     profit = (ticks - inputs["cost_units"] / COST_UNITS_PER_TICK) * units
     score = {"profit": profit, "revenue": ticks * units, "market_share": units}[inputs["objective"]]
     return _Scored(ticks, score, profit, units)
+
+
+def _expected_sales(log_ratio: float, inputs: Mapping[str, Any]) -> float:
+    """Return E[min(Q, stock)]: ln Q is normal with standard deviation √(s²x² + τ²)."""
+    mean, sd, stock = inputs["elasticity_mean"], inputs["elasticity_sd"], inputs["inventory"]
+    exponent = min(log_ratio * (mean + sd**2 * log_ratio / 2), MAX_EXPONENT)
+    demanded: float = inputs["demand"] * math.exp(exponent)
+    if stock is None:
+        return demanded
+    spread = math.hypot(sd * log_ratio, inputs["log_demand_sd"])
+    if stock <= 0 or spread == 0:
+        return min(demanded, float(max(stock, 0)))
+    distance = (math.log(stock) - math.log(inputs["demand"]) - exponent) / spread
+    limited: float = demanded * _normal_cdf(distance - spread / 2) + stock * _normal_cdf(-distance - spread / 2)
+    return min(limited, demanded, float(stock))
+
+
+def _normal_cdf(value: float) -> float:
+    return math.erfc(-value * math.sqrt(0.5)) / 2
 
 
 def _best(scored: list[_Scored], current_ticks: int) -> _Scored:

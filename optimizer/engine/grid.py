@@ -48,6 +48,18 @@ class Grid:
         }
         return cls(**{name: torch.from_numpy(array).to(device) for name, array in arrays.items()})
 
+    def rows(self, rows: Tensor | slice) -> Self:
+        """Return the grid of some of the SKUs."""
+        shared = {"up": self.up, "down": self.down}
+        return type(self)(
+            **{name: getattr(self, name)[rows] for name in type(self).__slots__ if name not in shared}, **shared
+        )
+
+    def has_ending(self, ticks: Tensor, rows: Tensor) -> Tensor:
+        """Return which (k,) ticks end as the SKU of their row, (k,) int64, may."""
+        modulus = self.down.shape[1]
+        return self.down.flatten()[self.ending_set[rows] * modulus + ticks % modulus] == 0
+
     def at_or_below(self, ticks: Tensor) -> Tensor:
         """Return the highest admissible price at or below (…, sku) ticks, and `first` where there is none."""
         ticks = torch.minimum(ticks, self.last)

@@ -1,8 +1,7 @@
 """What a price is good for: profit, revenue, or units sold.
 
 To add an objective, write one `Objective` and register it: `value` scores prices, `interior_maxima` lists the log price
-ratios of its local maxima away from the stock limit. Where sales equal the stock the value must not fall with price.
-The property tests in `tests/engine/test_optimum.py` then run over it.
+ratios of its local maxima without a stock limit. The property tests in `tests/engine/test_optimum.py` then run over it.
 """
 
 from collections.abc import Callable
@@ -15,6 +14,9 @@ from torch import Tensor
 from .demand import Demand
 from .stationary import profit_maximum
 
+TIE: Final = 1e-12
+"""Scores that differ by less, relatively, count as equal: rounding alone moves a score by some 1e-15."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -22,7 +24,8 @@ class Objective:
 
     Args:
         name: what callers ask for.
-        value: (price, cost, units), each (…, sku) float64 in ticks, ticks and units, to a score ≥ 0.
+        value: (price, cost, units), each (…, sku) float64 in ticks, ticks and units, to a score ≥ 0 that does not fall
+            with price or units while the other stands.
         interior_maxima: (demand, cost, lower, upper, start) to (k, sku) log price ratios of the local maxima inside
             the band, without the stock limit; not finite where there is none. `start` is None or a (k, sku) first
             guess.
@@ -53,7 +56,7 @@ def units_value(price: Tensor, cost: Tensor, units: Tensor) -> Tensor:
 
 
 def no_interior_maximum(demand: Demand, cost: Tensor, lower: Tensor, upper: Tensor, start: Tensor | None) -> Tensor:
-    """Return (0, sku): ln revenue and ln units are convex in ln p; their maxima are on a bound or the stock limit."""
+    """Return (0, sku): ln revenue and ln units are convex in ln p, so that their maxima are on a bound."""
     return torch.empty((0, len(cost)), dtype=cost.dtype, device=cost.device)
 
 

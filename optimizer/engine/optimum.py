@@ -1,36 +1,16 @@
 """The exact best admissible price of every SKU at once."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from catalog.guardrails import MISSING, UNBOUNDED, Rule
 
-from .demand import Demand
+from .exhaustive import best_of_all_ticks
 from .grid import Grid
-from .objectives import Objective, profit_value
-
-TIE: Final = 1e-12
-"""Scores that differ by less, relatively, count as equal: rounding alone moves a score by some 1e-15."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Hold what decides the prices of (sku,) SKUs.
-
-    Args:
-        demand: posterior of demand; its `reference` is the price in force.
-        cost: (sku,) float64 ticks, > 0.
-        current: (sku,) int64 ticks, the price in force.
-        grid: admissible prices.
-    """
-
-    demand: Demand
-    cost: Tensor
-    current: Tensor
-    grid: Grid
+from .objectives import TIE, Objective, profit_value
+from .problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +32,11 @@ class Optimum:
 def optimal_ticks(problem: Problem, objective: Objective, start: Tensor | None = None) -> Optimum:
     """Choose, for every SKU, the admissible price with the highest expected objective.
 
-    The objective on the band is monotone between a few points: the ends of the band, its interior maximum and the two
-    prices where expected demand equals the stock. So its maximum over the grid is at an end of the grid or at an
-    admissible neighbour of one of those points; all of them are scored in float64. Equal scores: the higher profit,
-    then the smaller move, then the lower price.
+    Without a stock limit the objective on the band is monotone between a few points, its ends and its interior maximum:
+    the best price is at an end of the grid or at an admissible neighbour of the maximum, and only those are scored.
+    Where stock can limit sales somewhere on the band, every admissible price is. Where nothing is in stock all prices
+    are equal, and the nearest to the price in force is taken. Equal scores: the higher profit, then the smaller move,
+    then the lower price.
 
     Args:
         problem: (sku,) SKUs, on one device, in float64.
@@ -63,23 +44,37 @@ def optimal_ticks(problem: Problem, objective: Objective, start: Tensor | None =
         start: None, or the interior maxima found in lower precision, (k, sku) log price ratios.
 
     Returns:
-        The price, equal to the best of a search over every admissible price, and its rule.
+        The price, equal to the best of a search over every admissible price, and its rule: `STOCK_LIMIT` where stock
+        made it another one, or where there is none.
 
     Source: docs/math.md, "Why a few candidates are enough".
     """
+    price, rule = _optimum_without_stock(problem, objective, start)
+    sold_out = problem.demand.stock == 0
+    limited = torch.where(sold_out, _nearest_to_current(problem), price)
+    near = problem.demand.stock_matters_between(problem.grid.first, problem.grid.last) & ~sold_out
+    rows = torch.nonzero(near).flatten()
+    if len(rows):
+        limited[rows] = best_of_all_ticks(problem.rows(rows), objective)
+    rule = torch.where(sold_out | (limited != price), Rule.STOCK_LIMIT, rule)
+    return Optimum(limited, rule, _unlimited_optimum(problem, objective, limited, rule))
+
+
+def _optimum_without_stock(problem: Problem, objective: Objective, start: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the best price of SKUs that do not run out, and its rule."""
     grid, demand = problem.grid, problem.demand
     maxima = objective.interior_maxima(demand, problem.cost, grid.lower.double(), grid.upper.double(), start)
     maxima = demand.reference * torch.exp(maxima)
-    crossings = demand.reference * torch.exp(demand.stock_crossings())
-    by_optimum = grid.around(maxima)
-    by_stock = grid.around(crossings)
-    by_current = grid.at_or_below(problem.current), grid.at_or_above(problem.current)
-    ends = torch.stack([grid.first, grid.last, *by_current])
-    price = _best_of(torch.cat([ends, *by_optimum, *by_stock]), problem, objective)
-    at_optimum = _is_beside(price, maxima, by_optimum, grid)
-    at_stock = _is_beside(price, crossings, by_stock, grid)
-    rule = _deciding_rule(price, at_optimum, at_stock, grid)
-    return Optimum(price, rule, _unlimited_optimum(problem, objective, price, rule))
+    neighbours = grid.around(maxima)
+    price = _best_of(torch.cat([torch.stack([grid.first, grid.last]), *neighbours]), problem, objective)
+    return price, _deciding_rule(price, _is_beside(price, maxima, neighbours, grid), grid)
+
+
+def _nearest_to_current(problem: Problem) -> Tensor:
+    """Return the admissible price with the smallest move; of two, the lower."""
+    current = problem.current
+    below, above = problem.grid.at_or_below(current), problem.grid.at_or_above(current)
+    return torch.where((above - current).abs() < (current - below).abs(), above, below)
 
 
 def _unlimited_optimum(problem: Problem, objective: Objective, price: Tensor, rule: Tensor) -> Tensor:
@@ -96,9 +91,9 @@ def _unlimited_optimum(problem: Problem, objective: Objective, price: Tensor, ru
 
 
 def _best_of(candidates: Tensor, problem: Problem, objective: Objective) -> Tensor:
-    """Return the best of (k, sku) int64 ticks for every SKU."""
+    """Return the best of (k, sku) int64 ticks for every SKU, without the stock limit."""
     price = candidates.double()
-    units = problem.demand.expected_sales(problem.demand.log_ratio(price))
+    units = problem.demand.expected_demand(problem.demand.log_ratio(price))
     score = objective.value(price, problem.cost, units)
     equal = score >= score.amax(0) * (1 - TIE)
     profit = torch.where(equal, profit_value(price, problem.cost, units), -torch.inf)
@@ -114,10 +109,9 @@ def _is_beside(price: Tensor, points: Tensor, neighbours: tuple[Tensor, Tensor],
     return (inside & ((price == neighbours[0]) | (price == neighbours[1]))).any(0)
 
 
-def _deciding_rule(price: Tensor, at_optimum: Tensor, at_stock: Tensor, grid: Grid) -> Tensor:
+def _deciding_rule(price: Tensor, at_optimum: Tensor, grid: Grid) -> Tensor:
     rule = torch.full_like(price, Rule.OWN_OPTIMUM)
     rule = torch.where(price == grid.last, grid.upper_rule, rule)
     rule = torch.where(price == grid.first, grid.lower_rule, rule)
     rule = torch.where((grid.first == grid.last) & (grid.lower < grid.upper), Rule.PRICE_ENDING, rule)
-    rule = torch.where(at_stock, Rule.STOCK_LIMIT, rule)
     return torch.where(at_optimum, Rule.OWN_OPTIMUM, rule)

@@ -110,8 +110,9 @@ class PricingResult:
         unpriced: (sku,) int8 index into `UNPRICED_REASONS`.
         expected_demand, demand_low, demand_high: (sku,) float64 units.
         expected_revenue, revenue_low, revenue_high, expected_profit, profit_low, profit_high: (sku,) float64 ticks.
+        previous_demand: (sku,) float64 units, expected sales at the price in force.
         previous_profit: (sku,) float64 ticks, expected profit at the price in force.
-        profit_change_mean, profit_change_sd: (sku,) float64 ticks.
+        profit_change_mean, profit_change_sd: (sku,) float64 ticks; the mean is expected_profit - previous_profit.
         probability_better: (sku,) float64, that the new price earns more than the price in force; 0 if it stays.
         expected_share: (sku,) float64, own units/(own + competitor's units); NaN without a competitor price.
     """
@@ -134,6 +135,7 @@ class PricingResult:
     expected_profit: Floats
     profit_low: Floats
     profit_high: Floats
+    previous_demand: Floats
     previous_profit: Floats
     profit_change_mean: Floats
     profit_change_sd: Floats

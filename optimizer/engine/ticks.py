@@ -22,8 +22,9 @@ from .demand import Demand
 from .devices import ComputeDevice, resolve_device
 from .grid import Grid
 from .objectives import Objective, objective_named
-from .optimum import Optimum, Problem, optimal_ticks
+from .optimum import Optimum, optimal_ticks
 from .pricing_arrays import MISSING_COST, MISSING_PRICE, NO_DEMAND, NO_UPPER_LIMIT, PricingInputs, PricingResult
+from .problem import Problem
 from .uncertainty import demand_quantiles, profit_change
 
 DEFAULT_BATCH_SIZE: Final = 65_536
@@ -150,10 +151,11 @@ def _expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | N
     """Return the columns of the result that describe the chosen prices."""
     demand, cost, price = problem.demand, problem.cost, optimum.price.double()
     log_ratio = demand.log_ratio(price)
-    units = demand.expected_sales(log_ratio)
+    units, previous_units = demand.expected_sales(log_ratio), demand.expected_sales(torch.zeros_like(log_ratio))
     quantiles = demand_quantiles(demand, log_ratio)
     change = profit_change(demand, price, cost)
     margin = price - cost
+    profit, previous_profit = margin * units, (demand.reference - cost) * previous_units
     columns = {
         "price_ticks": optimum.price,
         "candidate_ticks": optimum.unlimited,
@@ -164,11 +166,12 @@ def _expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | N
         "expected_revenue": price * units,
         "revenue_low": price * quantiles.low,
         "revenue_high": price * quantiles.high,
-        "expected_profit": margin * units,
+        "expected_profit": profit,
         "profit_low": margin * quantiles.low,
         "profit_high": margin * quantiles.high,
-        "previous_profit": (demand.reference - cost) * torch.minimum(demand.demand, demand.stock),
-        "profit_change_mean": change.mean,
+        "previous_demand": previous_units,
+        "previous_profit": previous_profit,
+        "profit_change_mean": profit - previous_profit,
         "profit_change_sd": change.sd,
         "probability_better": change.probability_better,
         "expected_share": _share(demand, units, competitor_ticks),

@@ -37,7 +37,7 @@ def demand_quantiles(demand: Demand, log_ratio: Tensor) -> DemandQuantiles:
         log_ratio: (sku,) float64 x = ln(p/p0).
     """
     mean = _log_demand_mean(demand) + demand.elasticity_mean * log_ratio
-    spread = UPPER_QUANTILE_Z * torch.hypot(demand.elasticity_sd * log_ratio, demand.log_demand_sd)
+    spread = UPPER_QUANTILE_Z * demand.log_spread(log_ratio)
     low, high = torch.exp(mean - spread), torch.exp(mean + spread)
     return DemandQuantiles(torch.minimum(low, demand.stock), torch.minimum(high, demand.stock))
 
@@ -48,14 +48,13 @@ def _log_demand_mean(demand: Demand) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ProfitChange:
-    """Hold the posterior of the profit at the new price minus that at the old one, (sku,) float64 each.
+    """Hold how sure the profit at the new price minus that at the old one is, (sku,) float64 each.
 
     Args:
-        mean, sd: ticks.
-        probability_better: that the difference is above zero; 0 where the price does not change.
+        sd: ticks, its posterior standard deviation.
+        probability_better: that it is above zero; 0 where the price does not change.
     """
 
-    mean: Tensor
     sd: Tensor
     probability_better: Tensor
 
@@ -63,10 +62,9 @@ class ProfitChange:
 def profit_change(demand: Demand, price: Tensor, cost: Tensor) -> ProfitChange:
     """Compare the profit at a new price with the profit at the price in force, over the posterior of demand.
 
-    The change is (p − c)·min(Q0·exp(e·x), I) − (p0 − c)·min(Q0, I). Where stock cannot bind, mean and sd are closed
-    forms of the moments of exp(e·x); elsewhere they are closed forms over Q0, summed over e by a 15-node Gauss-Hermite
-    rule. The mean is over sales that stock limits draw by draw, so it can differ from the difference of the fluid
-    profits.
+    The change is (p − c)·min(Q0·exp(e·x), I) − (p0 − c)·min(Q0, I). Where stock cannot bind, its sd is a closed form of
+    the moments of exp(e·x); elsewhere of those over Q0, summed over e by a 15-node Gauss-Hermite rule. Its mean is the
+    difference of the expected profits.
 
     Args:
         demand: posterior of (sku,) SKUs; its reference is the price in force.
@@ -81,25 +79,19 @@ def profit_change(demand: Demand, price: Tensor, cost: Tensor) -> ProfitChange:
     rows = torch.nonzero(_stock_matters(demand, log_ratio)).flatten()
     if len(rows):
         mean[rows], second[rows] = _limited_moments(
-            _rows(demand, rows), log_ratio[rows], new_margin[rows], old_margin[rows]
+            demand.rows(rows), log_ratio[rows], new_margin[rows], old_margin[rows]
         )
     sd = torch.sqrt(torch.clamp(second - mean.square(), min=0))
     probability = _unlimited_probability(demand, log_ratio, new_margin, old_margin)
     if len(rows):
-        probability[rows] = _limited_probability(
-            _rows(demand, rows), log_ratio[rows], new_margin[rows], old_margin[rows]
-        )
+        probability[rows] = _limited_probability(demand.rows(rows), log_ratio[rows], new_margin[rows], old_margin[rows])
     unchanged = log_ratio == 0
-    return ProfitChange(*(torch.where(unchanged, 0.0, each) for each in (mean, sd, probability)))
-
-
-def _rows(demand: Demand, rows: Tensor) -> Demand:
-    return Demand(**{name: getattr(demand, name)[rows] for name in Demand.__slots__})
+    return ProfitChange(*(torch.where(unchanged, 0.0, each) for each in (sd, probability)))
 
 
 def _stock_matters(demand: Demand, log_ratio: Tensor) -> Tensor:
     base, slope = _log_demand_mean(demand), demand.elasticity_mean * log_ratio
-    spread = STOCK_MATTERS_Z * torch.hypot(demand.elasticity_sd * log_ratio, demand.log_demand_sd)
+    spread = STOCK_MATTERS_Z * demand.log_spread(log_ratio)
     highest = torch.maximum(base + STOCK_MATTERS_Z * demand.log_demand_sd, base + slope + spread)
     return highest >= torch.log(demand.stock)
 

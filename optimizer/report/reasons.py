@@ -5,7 +5,7 @@ from typing import Any
 
 SENTENCES = {
     "own_optimum": "expected {objective} is highest here",
-    "stock_limit": "a lower price would sell more than the stock",
+    "stock_limit": "set by the stock that is left",
     "loss_floor": "held up by the cost: a lower price would lose money",
     "min_margin": "held up by the minimum margin",
     "map": "held up by the minimum advertised price",

@@ -137,7 +137,7 @@ def _expected(decision: ChunkDecision, index: int) -> dict[str, Any]:
 
 def _replay(decision: ChunkDecision, index: int) -> dict[str, Any]:
     inputs = decision.inputs
-    assert inputs.inventory is not None and inputs.competitor_ticks is not None
+    assert inputs.inventory is not None and inputs.competitor_ticks is not None and inputs.log_demand_sd is not None
     return {
         "objective": decision.run.objective,
         "current_price_ticks": _known(inputs.current_ticks[index]),
@@ -145,6 +145,7 @@ def _replay(decision: ChunkDecision, index: int) -> dict[str, Any]:
         "demand": float(inputs.demand[index]),
         "elasticity_mean": float(inputs.elasticity_mean[index]),
         "elasticity_sd": float(inputs.elasticity_sd[index]),
+        "log_demand_sd": float(inputs.log_demand_sd[index]),
         "inventory": _known(inputs.inventory[index]),
         "competitor_price_ticks": _known(inputs.competitor_ticks[index]),
         "guardrails": decision.facts.resolved[index].guardrails.as_dict(),

@@ -88,8 +88,6 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
             explanation=explanation,
         )
     money = 10.0**-exponent
-    demand, previous = decision.inputs.demand[index], result.previous_ticks[index]
-    sold_before = min(demand, listing.inventory) if listing.inventory is not None else demand
     return Recommendation(
         run=decision.run,
         listing=listing,
@@ -102,8 +100,8 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
         expected_profit=result.expected_profit[index] * money,
         profit_p05=result.profit_low[index] * money,
         profit_p95=result.profit_high[index] * money,
-        demand_before=sold_before,
-        revenue_before=sold_before * previous * money,
+        demand_before=result.previous_demand[index],
+        revenue_before=result.previous_demand[index] * result.previous_ticks[index] * money,
         profit_before=result.previous_profit[index] * money,
         profit_change_mean=result.profit_change_mean[index] * money,
         profit_change_sd=result.profit_change_sd[index] * money,

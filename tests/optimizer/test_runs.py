@@ -185,6 +185,19 @@ def test_guard_numbers_add_up():
     assert high - low == pytest.approx(2 * 1.645 * sum(row.profit_change_sd**2 for row in rows) ** 0.5)
 
 
+def test_guard_numbers_before_and_change_make_after():
+    # demand is about 20 a week: sold out, near the stock, and never
+    run = finished(*[make_listing(inventory=stock) for stock in (0, 15, 20, 25, 5000)])
+    numbers = run.guard_numbers
+    assert numbers["profit_before"] > 0
+    assert numbers["profit_before"] + numbers["profit_change"] == pytest.approx(numbers["profit_after"], abs=0.01)
+    for row in Recommendation.objects.filter(run=run):
+        assert row.profit_before + row.profit_change_mean == pytest.approx(row.expected_profit)
+        margin = row.previous_price - row.listing.unit_cost
+        assert row.profit_before == pytest.approx(float(margin) * row.demand_before)
+        assert row.revenue_before == pytest.approx(float(row.previous_price) * row.demand_before)
+
+
 def test_without_a_fit_the_cure_is_named():
     with pytest.raises(CannotOptimize, match="fit_elasticities"):
         open_run(channel=make_channel(), objective="profit", now=timezone.now())
