@@ -18,7 +18,7 @@ MONDAY = date(2011, 1, 3)
 
 def sell(listing: Listing, elasticity: float, *, weeks: int = 30, level: float = 5.0, price_sd: float = 0.15) -> None:
     """Simulate weekly sales of a listing around 10.00 with a known elasticity."""
-    rng = np.random.default_rng(listing.pk)
+    rng = np.random.default_rng(round(-10 * elasticity))  # not the key, which depends on the tests that ran before
     log_price = rng.normal(0, price_sd, weeks)
     units = np.maximum(1, np.exp(level + elasticity * log_price + rng.normal(0, 0.1, weeks)).round())
     WeeklySales.objects.bulk_create(
