@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from catalog.guardrails import COST_UNITS_PER_TICK, MISSING_COST, UNBOUNDED, Guardrails, admissible_prices, band_of
+from catalog.guardrails import (
+    COST_UNITS_PER_TICK,
+    MISSING_COST,
+    UNBOUNDED,
+    Band,
+    Guardrails,
+    admissible_prices,
+    band_of,
+)
 
 TIE: Final = 1e-12
 """Scores that differ by less, relatively, count as equal, as in the engine."""
@@ -71,13 +79,7 @@ def replay_price(explanation: Mapping[str, Any]) -> ReplayResult:
     """
     inputs = _complete(explanation)
     rails = Guardrails.from_dict(inputs["guardrails"])
-    band = band_of(
-        rails,
-        cost_units=inputs["cost_units"],
-        current_ticks=inputs["current_price_ticks"],
-        stock=inputs["inventory"],
-        competitor_ticks=inputs["competitor_price_ticks"],
-    )
+    band = _band(rails, inputs)
     reason = _unpriced_reason(inputs, band is not None, band is not None and band.upper < UNBOUNDED)
     if reason is not None or band is None:
         confirmed = inputs["price_ticks"] is None if "price_ticks" in explanation else None
@@ -86,6 +88,23 @@ def replay_price(explanation: Mapping[str, Any]) -> ReplayResult:
     best = _best(scored, inputs["current_price_ticks"])
     confirmed = _confirms(scored, best, inputs["price_ticks"]) if "price_ticks" in explanation else None
     return ReplayResult(best.ticks, best.score, best.units, None, confirmed, len(scored))
+
+
+def admissible_ticks(explanation: Mapping[str, Any]) -> int:
+    """Return how many minor units the recorded band spans: what a replay has to go through; 0 where not priced."""
+    inputs = _complete(explanation)
+    band = _band(Guardrails.from_dict(inputs["guardrails"]), inputs)
+    return 0 if band is None else band.upper - band.lower + 1
+
+
+def _band(rails: Guardrails, inputs: Mapping[str, Any]) -> Band | None:
+    return band_of(
+        rails,
+        cost_units=inputs["cost_units"],
+        current_ticks=inputs["current_price_ticks"],
+        stock=inputs["inventory"],
+        competitor_ticks=inputs["competitor_price_ticks"],
+    )
 
 
 def _complete(explanation: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from catalog.admin.formatting import NOTHING, money, number
 from catalog.admin.listings import ListingAdmin
 from catalog.admin.reasons import refusal_words
 from catalog.models import Listing
-from catalog.money import from_ticks
 from optimizer.models import ElasticityEstimate, ElasticityFit
-from optimizer.selectors.explanations import explanation_of
+from optimizer.selectors.explanations import Replay, explanation_of
 
 admin.site.unregister(Listing)
 
@@ -71,16 +70,16 @@ class PricedListingAdmin(ListingAdmin):
         return with_note(number(estimate.mean, decimals=2), spread if estimate.informed else f"{spread}, prior")
 
 
-def _replay_words(replay: dict[str, Any] | None, listing: Listing) -> str:
+def _replay_words(replay: Replay | None, listing: Listing) -> str:
     """Say whether the recorded inputs give the price again when they are worked out anew."""
-    if replay is None or replay["result"].price_ticks is None:
+    if replay is None:
         return ""
-    result = replay["result"]
-    again = from_ticks(result.price_ticks, replay["exponent"])
-    compared = f"{result.admissible:,} admissible prices compared"
-    if again == listing.price:
+    if replay.result is None or replay.price is None:
+        return replay.note
+    compared = f"{replay.result.admissible:,} admissible prices compared"
+    if replay.price == listing.price:
         return f"Replayed from its recorded inputs: the same price ({compared})."
-    return f"Replayed from its recorded inputs: {money(again, listing.channel)} ({compared})."
+    return f"Replayed from its recorded inputs: {money(replay.price, listing.channel)} ({compared})."
 
 
 def _latest_words(latest: Any, listing: Listing) -> str:

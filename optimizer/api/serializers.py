@@ -6,8 +6,9 @@ from django.conf import settings
 from rest_framework import serializers
 
 from catalog.api.serializers import PriceChangeSerializer
-from catalog.money import amount_text, from_ticks
+from catalog.money import amount_text
 from optimizer.models import OptimizationRun, Recommendation
+from optimizer.selectors.explanations import Replay
 
 
 class OpenRunSerializer(serializers.Serializer[Any]):
@@ -72,12 +73,18 @@ class NotPublishedSerializer(serializers.ModelSerializer[Recommendation]):
 class ReplaySerializer(serializers.Serializer[Any]):
     price = serializers.SerializerMethodField()
     matches = serializers.BooleanField(
-        source="result.confirmed", help_text="Whether it is the recorded price, or one that scores the same."
+        source="result.confirmed",
+        default=None,
+        allow_null=True,
+        help_text="Whether it is the recorded price, or one that scores the same.",
     )
-    admissible_prices = serializers.IntegerField(source="result.admissible", help_text="How many were compared.")
+    admissible_prices = serializers.IntegerField(
+        source="result.admissible", default=None, allow_null=True, help_text="How many were compared."
+    )
+    note = serializers.CharField(help_text="Why nothing was replayed; else empty.")
 
-    def get_price(self, replay: dict[str, Any]) -> str:
-        return amount_text(from_ticks(replay["result"].price_ticks, replay["exponent"]), replay["exponent"])
+    def get_price(self, replay: Replay) -> str | None:
+        return None if replay.price is None else amount_text(replay.price, replay.exponent)
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):

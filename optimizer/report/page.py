@@ -18,8 +18,9 @@ def render_report(*, run: OptimizationRun) -> str:
     rows = list(
         Recommendation.objects.filter(run=run).select_related("listing__product__category").order_by("listing_id")
     )
-    priced = [row for row in rows if row.price is not None]
-    unpriced = [row for row in rows if row.price is None]
+    refused = {Recommendation.Outcome.UNPRICED, Recommendation.Outcome.REFUSED}
+    priced = [row for row in rows if row.outcome not in refused]
+    unpriced = [row for row in rows if row.outcome in refused]
     estimates = {estimate.listing_id: estimate for estimate in ElasticityEstimate.objects.filter(fit=run.fit)}
     return render_to_string(
         "optimizer/report.html",

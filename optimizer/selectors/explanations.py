@@ -1,11 +1,32 @@
 """Why a listing has the price that it has."""
 
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from catalog.models import Listing, PriceChange
+from catalog.money import from_ticks
 from catalog.selectors.listings import price_change_in_force
 from optimizer.models import OptimizationRun, Recommendation
-from optimizer.replay import replay_price
+from optimizer.replay import ReplayResult, admissible_ticks, replay_price
+
+MOST_REPLAYED = 100_000
+"""Minor units of a band that one request goes through: a third of a second."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What replaying the recorded inputs gave; where it was not tried ``result`` is None and the note says why."""
+
+    result: ReplayResult | None
+    exponent: int
+    note: str = ""
+
+    @property
+    def price(self) -> Decimal | None:
+        if self.result is None or self.result.price_ticks is None:
+            return None
+        return from_ticks(self.result.price_ticks, self.exponent)
 
 
 def explanation_of(*, listing: Listing) -> dict[str, Any]:
@@ -28,10 +49,12 @@ def newest_recommendation(*, listing: Listing) -> Recommendation | None:
     return Recommendation.objects.filter(run=run, listing=listing).select_related("run").first() if run else None
 
 
-def _replay(change: PriceChange, exponent: int) -> dict[str, Any] | None:
+def _replay(change: PriceChange, exponent: int) -> Replay | None:
     """Work the price out again from the recorded inputs alone; None for a price that a person or the shop set."""
     recorded = change.explanation.get("replay")
     if not recorded:
         return None
-    result = replay_price(recorded)
-    return {"result": result, "exponent": exponent}
+    ticks = admissible_ticks(recorded)
+    if ticks > MOST_REPLAYED:
+        return Replay(None, exponent, f"{ticks:,} prices are too many to go through for one request.")
+    return Replay(replay_price(recorded), exponent)

@@ -14,11 +14,11 @@ CHANGED = Q(price__isnull=False) & ~Q(price=F("previous_price"))
 def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
     """Return counts by outcome, the share of prices changed and the expected shifts of a run, JSON-able.
 
+    A price that the gate refused changes nothing and counts among the outcomes only.
     The interval of the profit change treats SKUs as independent given their posteriors: mean ± 1.645 sd covers 90 %.
     """
     rows = Recommendation.objects.filter(run=run)
-    totals = rows.aggregate(
-        listings=Count("pk"),
+    totals = rows.exclude(outcome=Recommendation.Outcome.REFUSED).aggregate(
         priced=Count("price"),
         changed=Count("pk", filter=CHANGED),
         raised=Count("pk", filter=Q(price__gt=F("previous_price"))),
@@ -33,9 +33,10 @@ def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
     )
     spread = 1.645 * math.sqrt(totals.pop("variance") or 0.0)
     numbers = {name: float(value) if value is not None else 0.0 for name, value in totals.items()}
-    for name in ("listings", "priced", "changed", "raised", "lowered"):
+    for name in ("priced", "changed", "raised", "lowered"):
         numbers[name] = int(numbers[name])
     return {
+        "listings": rows.count(),
         **numbers,
         "share_changed": _ratio(numbers["changed"], numbers["priced"]),
         "revenue_shift": _ratio(numbers["revenue_after"] - numbers["revenue_before"], numbers["revenue_before"]),

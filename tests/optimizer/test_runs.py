@@ -148,6 +148,9 @@ def test_a_cost_that_rose_before_the_close_refuses_that_price_only():
     outcomes = dict(Recommendation.objects.values_list("listing", "outcome"))
     assert outcomes == {risen.pk: Outcome.REFUSED, other.pk: Outcome.PUBLISHED}
     assert Recommendation.objects.get(listing=risen).outcome_reason == "loss_floor"
+    numbers, published = OptimizationRun.objects.get().guard_numbers, Recommendation.objects.get(listing=other)
+    assert numbers["changed"] == 1 and numbers["listings"] == 2
+    assert numbers["profit_change"] == pytest.approx(published.profit_change_mean)
 
 
 def test_a_price_that_changed_meanwhile_is_left_alone():

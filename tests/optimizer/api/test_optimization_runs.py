@@ -125,3 +125,14 @@ def test_without_the_queue_the_run_is_open_all_the_same(client, monkeypatch):
     make_fit(listing.channel, [listing])
     assert client.post(RUNS, {}).status_code == 202
     assert OptimizationRun.objects.get().status == "open"
+
+
+def test_a_band_too_wide_for_one_request_is_not_replayed_but_says_so(client):
+    listing = make_listing(sku="85123A", list_price=1_000_000, unit_cost=1)
+    recorded = {
+        "objective": "profit", "current_price_ticks": 100_000_000, "cost_units": 10_000, "demand": 1.0,
+        "elasticity_mean": -2.0, "elasticity_sd": 0.1, "guardrails": {},
+    }  # fmt: skip
+    publish(listing, "1000001", explanation={"replay": recorded})
+    replay = client.get("/api/v1/prices/85123A/explanation").json()["replay"]
+    assert replay["price"] is None and replay["matches"] is None and "too many" in replay["note"]
