@@ -128,13 +128,18 @@ class GuardrailPolicy(models.Model):
         return "global"
 
     def clean(self) -> None:
-        if self.currency and self.channel is not None and self.currency != self.channel.currency:
-            raise ValidationError({"currency": f"The channel's currency is {self.channel.currency}."})
+        errors = {}
         if self.floor is not None and self.ceiling is not None and self.floor > self.ceiling:
-            raise ValidationError({"floor": "The floor is above the ceiling: lower it or raise the ceiling."})
+            errors["floor"] = "The floor is above the ceiling: lower it or raise the ceiling."
+        if not self.currency and any(limit is not None for limit in (self.floor, self.ceiling, self.map_price)):
+            errors["currency"] = "Say in which currency the price limits are."
+        if self.currency and self.channel is not None and self.currency != self.channel.currency:
+            errors["currency"] = f"The channel's currency is {self.channel.currency}."
         if (
             self.competitor_min is not None
             and self.competitor_max is not None
             and self.competitor_min > self.competitor_max
         ):
-            raise ValidationError({"competitor_min": "The corridor is empty: its lower end is above its upper end."})
+            errors["competitor_min"] = "The corridor is empty: its lower end is above its upper end."
+        if errors:
+            raise ValidationError(errors)

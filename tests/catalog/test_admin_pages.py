@@ -254,6 +254,7 @@ def test_no_endings_and_any_ending_are_two_things(boss, typed, stored):
         ({"price_endings": "123"}, "price_endings"),
         ({"floor": "9", "ceiling": "8"}, "floor"),
         ({"floor": "0"}, "floor"),
+        ({"floor": "9"}, "currency"),
         ({"competitor_min": "5", "competitor_max": "-5"}, "competitor_min"),
     ],
 )
