@@ -29,10 +29,12 @@ NOT_PRICED_WORDS = {
     "missing_cost": "the unit cost is unknown or zero",
     "missing_candidate": "no best price was found",
     "missing_price": "there is no price to start from",
-    "missing_demand": "no demand is known",
     "no_demand": "nothing was sold",
     "no_upper_limit": "no rule limits the price upwards: set a ceiling or a maximum change",
     "price_changed_meanwhile": "another price came into force meanwhile",
+    "overridden": "a person's price is in force",
+    "not_a_minor_unit": "the price is not a whole number of minor units",
+    "inactive": "the product is not active",
     "unknown_listing": "the listing is not in this channel",
 }
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from catalog.admin.reasons import decision_in_words, refusal_words
 from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
 from optimizer.report import figures
-from optimizer.report.reasons import reason_in_words
 
 CURVES = 6
 ROWS = 60
@@ -98,7 +98,13 @@ def _table_row(run: OptimizationRun, row: Recommendation, estimates: dict[int, E
         "product": row.listing.product,
         "change": 100 * _change(row),
         "estimate": estimates[row.listing_id],
-        "why": reason_in_words(row.explanation, row.binding_rule, run.channel.currency),
+        "why": decision_in_words(
+            row.explanation,
+            price=row.price or row.previous_price,
+            previous=row.previous_price,
+            rule=row.binding_rule,
+            channel=run.channel,
+        ),
         "better": 100 * (row.probability_better or 0.0),
     }
 
@@ -106,7 +112,7 @@ def _table_row(run: OptimizationRun, row: Recommendation, estimates: dict[int, E
 def _by_reason(unpriced: list[Recommendation]) -> dict[str, list[Any]]:
     reasons: dict[str, list[Any]] = {}
     for row in unpriced:
-        reasons.setdefault(row.outcome_reason, []).append(row.listing.product)
+        reasons.setdefault(refusal_words(row.outcome_reason), []).append(row.listing.product)
     return dict(sorted(reasons.items(), key=lambda item: -len(item[1])))
 
 
