@@ -25,5 +25,4 @@ COPY . .
 RUN SECRET_KEY=only-for-this-step python manage.py collectstatic --noinput
 USER pricing
 EXPOSE 8000
-CMD ["granian", "--interface", "asginl", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--no-ws", \
-     "pricing_site.asgi:application"]
+CMD ["python", "manage.py", "serve", "--host", "0.0.0.0", "--port", "8000", "--workers", "2"]

@@ -29,7 +29,7 @@ from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
-from catalog.services.served_records import refresh_served_records
+from catalog.services.served_records import serve_anew
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def publish_prices(
     Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
     person set only the first), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``overridden`` for
-    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. After
-    the commit the served records are refreshed.
+    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
+    the commit on the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -104,7 +104,7 @@ def publish_prices(
             change.author, change.run_id, change.reason = author, run_id, reason
         _append_to_ledger(changes, now)
         published = [change.listing_id for change in changes]
-        transaction.on_commit(lambda: refresh_served_records(channel=channel.code, listing_ids=published))
+        serve_anew(channel=channel.code, listing_ids=published)
     return PublishReport(
         published=published,
         unchanged=sorted(unchanged),

@@ -1,10 +1,9 @@
 from celery import shared_task
 
-from catalog.models import Channel
-from catalog.services.served_records import warm_served_records
+from catalog.services.served_records import warm_cold_cache
 
 
 @shared_task
 def warm_price_cache() -> int:
-    """Refill Redis before its records expire; heals it after a restart or a lost write."""
-    return sum(warm_served_records(channel=code) for code in Channel.objects.values_list("code", flat=True))
+    """Fill Redis where it is cold: after it restarted, or everything was forgotten. Else this does nothing."""
+    return warm_cold_cache()

@@ -12,10 +12,11 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Ready while the database answers; without Redis prices still come from it, slower, and this says so."""
+    """Ready while prices can be served: from the cache or, slower, from the database. Says which of them is away."""
     database, cache = _database_answers(), cache_answers()
-    status = "unavailable" if not database else "ready" if cache else "degraded"
-    return JsonResponse({"status": status, "database": database, "cache": cache}, status=200 if database else 503)
+    status = "ready" if database and cache else "degraded" if database or cache else "unavailable"
+    answers = 503 if status == "unavailable" else 200
+    return JsonResponse({"status": status, "database": database, "cache": cache}, status=answers)
 
 
 def _database_answers() -> bool:

@@ -23,6 +23,10 @@ KAFKA_TOPIC_PREFIX = env("KAFKA_TOPIC_PREFIX", default="")
 
 DEFAULT_CHANNEL = env("DEFAULT_CHANNEL", default="web")
 PRICE_CACHE_TTL_SECONDS = env.int("PRICE_CACHE_TTL_SECONDS", default=300)
+# How long prices go on being served from the cache while Postgres is away.
+PRICE_CACHE_GRACE_SECONDS = env.int("PRICE_CACHE_GRACE_SECONDS", default=86_400)
+# Of one request; what Django itself keeps in memory is limited to the same.
+MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_REQUEST_BYTES", default=5_000_000)
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120_000)
 PRICING_DEVICE = env("PRICING_DEVICE", default="auto")
 DEMO_HOME = Path(env("DEMO_HOME", default=str(BASE_DIR / "var" / "demo")))
@@ -85,6 +89,8 @@ DATABASES = {
         **env.db_url_config(DATABASE_URL or "postgres://localhost/unset"),
         # Under ASGI every request has a thread of its own: a kept connection is never used again, only held.
         "CONN_MAX_AGE": 0,
+        # A database that does not answer must not hold a shopper: the cache serves, or the answer is 503.
+        "OPTIONS": {"connect_timeout": 3, "tcp_user_timeout": 5_000},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -116,7 +122,7 @@ CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "resume-optimization-runs": {"task": "optimizer.tasks.resume_stalled_runs", "schedule": 60.0},
-    "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": PRICE_CACHE_TTL_SECONDS * 0.8},
+    "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
 }
 
 LOGIN_REDIRECT_URL = "/admin/"

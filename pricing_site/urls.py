@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from pricing_site import health
+from pricing_site.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
@@ -14,7 +15,7 @@ urlpatterns = [
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="openapi")),
     path("healthz", health.alive),
     path("readyz", health.ready),
-    path("", include("django_prometheus.urls")),
+    path("metrics", metrics),
 ]
 
 handler404 = "pricing_site.errors.not_found"

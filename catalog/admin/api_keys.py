@@ -16,6 +16,7 @@ from catalog.admin.base import PricingModelAdmin
 from catalog.admin.formatting import moment
 from catalog.models import ApiKey
 from catalog.models.access import Scope
+from catalog.services.api_keys import revoke_api_keys
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -89,16 +90,15 @@ class ApiKeyAdmin(PricingModelAdmin):
 
     @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        now = timezone.now()
         open_keys = list(queryset.filter(revoked_at__isnull=True))
+        revoke_api_keys(keys=open_keys, now=timezone.now())
         for key in open_keys:
-            key.revoke(now)
             self.log_change(request, key, "Revoked.")
         self.message_user(request, f"{len(open_keys)} revoked: they open nothing from now on.", messages.SUCCESS)
 
     @action(description="Revoke this key", permissions=["revoke"], icon="key_off")
     def revoke_key(self, request: HttpRequest, obj: ApiKey) -> None:
-        obj.revoke(timezone.now())
+        revoke_api_keys(keys=[obj], now=timezone.now())
         self.message_user(request, f"{obj} is revoked: it opens nothing from now on.", messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

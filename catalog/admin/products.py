@@ -10,6 +10,7 @@ from unfold.decorators import display
 from catalog.admin.base import AutocompleteFilter, PricingModelAdmin, SearchBySku
 from catalog.admin.cells import admin_url
 from catalog.models import Category, Channel, Product
+from catalog.services.products import store_product
 
 
 @admin.register(Product)
@@ -22,6 +23,9 @@ class ProductAdmin(SearchBySku):
     sortable_by = ("sku",)
     ordering = ("sku",)
     autocomplete_fields = ("category",)
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
+        store_product(product=obj, changed=form.changed_data)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # make it inactive instead: its prices stay in the ledger

@@ -5,9 +5,13 @@ from rest_framework.request import Request
 
 from catalog.models import ApiKey
 
+UNKNOWN_KEY = "This API key is unknown or revoked: issue one with `manage.py create_api_key`."
+
 
 class ApiKeyAuthentication(BaseAuthentication):
     """``Authorization: Bearer pk_…``: one indexed look-up of the key's SHA-256 digest."""
+
+    challenge = 'Bearer realm="pricing"'
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
         kind, _, text = get_authorization_header(request).partition(b" ")
@@ -15,11 +19,11 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = ApiKey.objects.filter(digest=ApiKey.digest_of(text.decode("latin-1").strip()), revoked_at=None).first()
         if key is None:
-            raise AuthenticationFailed("This API key is unknown or revoked: issue one with `manage.py create_api_key`.")
+            raise AuthenticationFailed(UNKNOWN_KEY)
         return None, key
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="pricing"'
+        return self.challenge
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

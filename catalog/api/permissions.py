@@ -19,6 +19,10 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         scope: Scope = view.required_scope
         if isinstance(request.auth, ApiKey):
-            self.message = f"This API key lacks the scope {scope.value}."
+            self.message = missing_scope(scope)
             return scope in request.auth.scopes
         return request.user is not None and request.user.has_perm(PERMISSION_OF_SCOPE[scope])
+
+
+def missing_scope(scope: Scope) -> str:
+    return f"This API key lacks the scope {scope.value}."

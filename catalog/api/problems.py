@@ -25,6 +25,7 @@ TITLES = {
     "conflict": "The request conflicts with another",
     "idempotency-key-reused": "This Idempotency-Key was used with another body",
     "precondition-failed": "The resource changed meanwhile",
+    "payload-too-large": "The request is too large",
     "too-many-requests": "Too many requests",
     "unavailable": "The service is not available",
     "internal-error": "Internal error",

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.arms import REGION_PATTERN
 from catalog.models import PriceChange
 from catalog.models.listing import PriceSource
 from catalog.money import amount_text
@@ -25,6 +26,8 @@ class ServedPriceSerializer(serializers.Serializer[Any]):
     prior_price = serializers.CharField(help_text="Lowest price of the 30 days before the reduction (98/6/EC Art. 6a).")
     personalised = serializers.BooleanField(help_text="Whether personal data was used.")
     assumed = serializers.ListField(child=serializers.CharField(), help_text="Facts made up for the demo.")
+    experiment = serializers.CharField(allow_null=True, help_text="The experiment that the price belongs to.")
+    arm = serializers.CharField(allow_null=True, help_text="Its arm, drawn by SKU, region or time, never by visitor.")
 
 
 class PriceBatchRequestSerializer(serializers.Serializer[Any]):
@@ -34,7 +37,10 @@ class PriceBatchRequestSerializer(serializers.Serializer[Any]):
         max_length=MAX_BATCH,
         help_text=f"1 to {MAX_BATCH} SKUs.",
     )
-    channel = serializers.SlugField(required=False, help_text="Defaults to the shop's default channel.")
+    channel = serializers.SlugField(required=False, max_length=64, help_text="Defaults to the shop's default channel.")
+    region = serializers.RegexField(
+        f"^{REGION_PATTERN}\\Z", required=False, help_text="A place, for experiments that try prices by region."
+    )
 
 
 class PriceBatchSerializer(serializers.Serializer[Any]):

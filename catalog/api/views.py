@@ -1,6 +1,7 @@
 """The storefront's doors. Each makes one gateway or selector call and translates."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,14 +24,17 @@ from catalog.api.serializers import (
     ProductSerializer,
     ServedPriceSerializer,
 )
-from catalog.gateway import served_prices
+from catalog.arms import REGION_PATTERN
+from catalog.gateway import etag_of, served_prices
 from catalog.models import Listing
 from catalog.models.access import Scope
 from catalog.selectors.listings import active_listings, listing_of, price_history
 
 NUL = "\x00"  # Postgres text cannot hold it, so no SKU has it
 CHANNEL = OpenApiParameter("channel", str, description="Defaults to the shop's default channel.")
-
+REGION = OpenApiParameter(
+    "region", str, description="A place, for experiments that try prices by region; without it the control's price."
+)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="ETag of the price that the caller has."
 )
@@ -43,6 +47,13 @@ def channel_of(request: Request) -> str:
     except DjangoValidationError as error:
         raise ValidationError({"channel": ["A channel code has letters, digits, - and _ only."]}) from error
     return channel
+
+
+def region_of(request: Request) -> str | None:
+    region = request.query_params.get("region")
+    if region is not None and not re.fullmatch(REGION_PATTERN, region):
+        raise ValidationError({"region": ["A region has 1 to 64 letters, digits, ., - and _: it names a place."]})
+    return region
 
 
 def required_listing(request: Request, sku: str) -> Listing:
@@ -58,19 +69,17 @@ def unknown_sku(sku: str, channel: str) -> NotFound:
     return NotFound(f"No SKU {sku!r} in channel {channel!r}: GET /api/v1/products lists what there is.")
 
 
-def etag_of(record: dict[str, Any]) -> str:
-    """Return the price's version; a list price has none of its own before it was published, so it stands itself."""
-    return f'"{record["version"]}"' if record["version"] else f'"0-{record["price"]}"'
-
-
 def has_version(request: Request, etag: str) -> bool:
     """Tell whether the caller's If-None-Match names this version (weak comparison, RFC 9110, 13.1.2)."""
     known = parse_etags(request.headers.get("If-None-Match", ""))
     return "*" in known or etag in {each.removeprefix("W/") for each in known}
 
 
-def _with_validity(record: dict[str, Any]) -> dict[str, Any]:
-    return {**record, "valid_until": timezone.now() + timedelta(seconds=settings.PRICE_CACHE_TTL_SECONDS)}
+def _with_validity(answer: dict[str, Any]) -> dict[str, Any]:
+    valid_until = timezone.now().replace(microsecond=0) + timedelta(seconds=settings.PRICE_CACHE_TTL_SECONDS)
+    if answer["slot_ends"] is not None:  # another arm may be drawn then
+        valid_until = min(valid_until, datetime.fromtimestamp(answer["slot_ends"], UTC))
+    return {**answer, "valid_until": valid_until}
 
 
 class PriceView(APIView):
@@ -78,21 +87,22 @@ class PriceView(APIView):
 
     @extend_schema(
         operation_id="price",
-        parameters=[CHANNEL, IF_NONE_MATCH],
+        parameters=[CHANNEL, REGION, IF_NONE_MATCH],
         responses={200: ServedPriceSerializer, 304: OpenApiResponse(description="The price did not change.")},
         tags=["prices"],
     )
     def get(self, request: Request, sku: str) -> Response:
         """The price in force of one SKU. The ETag is the price's version; If-None-Match answers 304."""
         channel = channel_of(request)
-        record = None if NUL in sku else served_prices(channel=channel, skus=[sku]).get(sku)
-        if record is None:
+        region = region_of(request)
+        answer = None if NUL in sku else served_prices(channel=channel, skus=[sku], region=region).get(sku)
+        if answer is None:
             raise unknown_sku(sku, channel)
-        etag = etag_of(record)
+        etag = etag_of(answer)
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
         if has_version(request, etag):
             return Response(status=304, headers=headers)
-        return Response(ServedPriceSerializer(_with_validity(record)).data, headers=headers)
+        return Response(ServedPriceSerializer(_with_validity(answer)).data, headers=headers)
 
 
 class PriceBatchView(APIView):
@@ -109,10 +119,14 @@ class PriceBatchView(APIView):
         body = PriceBatchRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         skus = list(dict.fromkeys(body.validated_data["skus"]))
-        records = served_prices(channel=body.validated_data.get("channel", settings.DEFAULT_CHANNEL), skus=skus)
+        answers = served_prices(
+            channel=body.validated_data.get("channel", settings.DEFAULT_CHANNEL),
+            skus=skus,
+            region=body.validated_data.get("region"),
+        )
         answer = {
-            "prices": [_with_validity(records[sku]) for sku in skus if sku in records],
-            "unknown_skus": [sku for sku in skus if sku not in records],
+            "prices": [_with_validity(answers[sku]) for sku in skus if sku in answers],
+            "unknown_skus": [sku for sku in skus if sku not in answers],
         }
         return Response(PriceBatchSerializer(answer).data)
 

@@ -4,9 +4,11 @@ from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.product import Category, Channel, Product
 from catalog.models.sales import SalesImport, WeeklySales
+from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 
 __all__ = [
     "ApiKey",
+    "CacheEpoch",
     "Category",
     "Channel",
     "CompetitorPrice",
@@ -16,5 +18,7 @@ __all__ = [
     "PriceChange",
     "Product",
     "SalesImport",
+    "ServedArm",
+    "ServedExperiment",
     "WeeklySales",
 ]

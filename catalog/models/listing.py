@@ -47,6 +47,9 @@ class Listing(models.Model):
     price_version = models.PositiveBigIntegerField(default=0, editable=False)
     price_source = models.CharField(max_length=16, choices=PriceSource, blank=True, editable=False)
     price_since = models.DateTimeField(null=True, blank=True, editable=False)
+    served_revision = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False, help_text="Rises with every change of what the storefront is served."
+    )
 
     class Meta:
         verbose_name_plural = "products and prices"

@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from catalog.models import Listing, PriceChange
+from catalog.cached_values import CachedValue, price_name
+from catalog.models import Listing, PriceChange, ServedExperiment
 from catalog.models.listing import PriceSource
 from catalog.money import amount_text
-from catalog.price_cache import ServedRecord
+from catalog.price_cache import ServedRecord, record_value
 from catalog.selectors.prior_price import lowest_recent_prices
 
 CHANGE_FIELDS = ("id", "previous_price", "prior_price", "binding_rule", "personalised")
@@ -19,11 +20,22 @@ CHANGE_FIELDS = ("id", "previous_price", "prior_price", "binding_rule", "persona
 def served_records(*, channel: str, skus: Sequence[str]) -> dict[str, ServedRecord]:
     """Return the record of each active SKU of the channel, by SKU."""
     listings = Listing.objects.filter(channel__code=channel, product__sku__in=skus, product__is_active=True)
-    return _records(listings, timezone.now())
+    return {record["sku"]: record for _, record in _records(listings, timezone.now())}
 
 
-def served_records_after(*, channel: str, after_pk: int, limit: int) -> tuple[dict[str, ServedRecord], int | None]:
-    """Return the next ``limit`` records in primary-key order and the key to go on after; None when done."""
+def served_values(*, channel: str, skus: Sequence[str]) -> dict[bytes, CachedValue]:
+    """Return what is to be cached for each of these names; for a SKU that is not sold, that it is not."""
+    values = {price_name(channel, sku): record_value(None, revision=0) for sku in skus}
+    known = Listing.objects.filter(channel__code=channel, product__sku__in=skus)
+    for sku, revision in known.filter(product__is_active=False).values_list("product__sku", "served_revision"):
+        values[price_name(channel, sku)] = record_value(None, revision=revision)
+    for revision, record in _records(known.filter(product__is_active=True), timezone.now()):
+        values[price_name(channel, record["sku"])] = record_value(record, revision=revision)
+    return values
+
+
+def served_records_after(*, channel: str, after_pk: int, limit: int) -> tuple[dict[bytes, CachedValue], int | None]:
+    """Return the next ``limit`` values in primary-key order and the key to go on after; None when done."""
     keys = list(
         Listing.objects.filter(channel__code=channel, product__is_active=True, pk__gt=after_pk)
         .order_by("pk")
@@ -31,13 +43,25 @@ def served_records_after(*, channel: str, after_pk: int, limit: int) -> tuple[di
     )
     if not keys:
         return {}, None
-    return _records(Listing.objects.filter(pk__in=keys), timezone.now()), keys[-1]
+    records = _records(Listing.objects.filter(pk__in=keys), timezone.now())
+    values = {
+        price_name(channel, record["sku"]): record_value(record, revision=revision) for revision, record in records
+    }
+    return values, keys[-1]
 
 
-def _records(listings: QuerySet[Listing], now: datetime) -> dict[str, ServedRecord]:
+def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, ServedRecord]]:
+    """Return records with their revisions, all of one snapshot of each table: the revision is read first."""
     rows = list(_with_change(listings.select_related("product", "channel")))
-    lowest = lowest_recent_prices(listing_ids=[row.pk for row in rows], until=now)
-    return {row.product.sku: _record(row, lowest) for row in rows}
+    keys = [row.pk for row in rows]
+    lowest = lowest_recent_prices(listing_ids=keys, until=now)
+    experiments = _running_experiments(keys)
+    return [(row.served_revision, _record(row, lowest, experiments.get(row.pk))) for row in rows]
+
+
+def _running_experiments(listing_ids: Sequence[int]) -> dict[int, ServedExperiment]:
+    running = ServedExperiment.objects.filter(listing_id__in=listing_ids, ended_at=None).prefetch_related("arms")
+    return {experiment.listing_id: experiment for experiment in running}
 
 
 def _with_change(listings: QuerySet[Listing]) -> Iterable[Any]:
@@ -47,11 +71,13 @@ def _with_change(listings: QuerySet[Listing]) -> Iterable[Any]:
     ).order_by(F("pk"))
 
 
-def _record(row: Any, lowest: dict[int, Any]) -> ServedRecord:
+def _record(row: Any, lowest: dict[int, Any], experiment: ServedExperiment | None) -> ServedRecord:
     exponent = row.channel.currency_exponent
     price = row.price_in_force
     reduced = row.change_previous_price is not None and price < row.change_previous_price
     prior = row.change_prior_price if reduced else lowest.get(row.pk, price)
+    # A person's price is meant for everybody: no arm is served beside it.
+    served_through = None if row.price_source == PriceSource.OVERRIDE else experiment
     return {
         "sku": row.product.sku,
         "channel": row.channel.code,
@@ -65,4 +91,18 @@ def _record(row: Any, lowest: dict[int, Any]) -> ServedRecord:
         "prior_price": amount_text(prior, exponent),
         "personalised": bool(row.change_personalised),
         "assumed": row.assumed_facts,
+        "experiment": _experiment(served_through, exponent) if served_through else None,
+    }
+
+
+def _experiment(experiment: ServedExperiment, exponent: int) -> dict[str, Any]:
+    return {
+        "code": experiment.experiment,
+        "salt": experiment.salt,
+        "unit": experiment.unit,
+        "slot_seconds": experiment.slot_seconds,
+        "arms": [
+            {"arm": arm.arm, "share": arm.share, "price": amount_text(arm.price, exponent)}
+            for arm in sorted(experiment.arms.all(), key=lambda arm: arm.pk)
+        ],
     }

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from catalog.models import Listing
 from catalog.services.list_prices import publish_list_prices
-from catalog.services.served_records import refresh_served_records
+from catalog.services.served_records import serve_anew
 
 DATED_FACTS = ("unit_cost", "inventory")
 
@@ -32,9 +32,9 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
         listing.save()
     elif written:
         listing.save(update_fields=written)
-    code, pk = listing.channel.code, listing.pk
-    transaction.on_commit(lambda: refresh_served_records(channel=code, listing_ids=[pk]))
+    pk = listing.pk
     if "list_price" not in written:
+        serve_anew(channel=listing.channel.code, listing_ids=[pk])
         return None
     report = publish_list_prices(
         channel=listing.channel, listing_ids=[pk], author=author, now=now, reason="List price set by hand"
@@ -43,4 +43,5 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
     if refusal and before is not None:
         # A list price that is not in force must not be served where nothing else is.
         Listing.objects.filter(pk=pk).update(list_price=before)
+    serve_anew(channel=listing.channel.code, listing_ids=[pk])
     return refusal

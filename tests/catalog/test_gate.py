@@ -5,7 +5,6 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from catalog import price_cache
 from catalog.gate import Proposal, publish_prices
 from catalog.models import GuardrailPolicy, Listing, PriceChange
 from catalog.models.listing import PriceSource
@@ -144,15 +143,6 @@ def test_the_list_price_is_the_prior_price_of_a_first_reduction():
 def test_a_first_list_price_has_nothing_before_it():
     publish(make_listing(), "10.00", source=PriceSource.LIST_PRICE)
     assert PriceChange.objects.get().previous_price is None
-
-
-def test_publishing_refreshes_the_served_record_after_the_commit(django_capture_on_commit_callbacks):
-    listing = make_listing()
-    sku = listing.product.sku
-    with django_capture_on_commit_callbacks(execute=True):
-        publish(listing, "10.50")
-        assert price_cache.cached_records("web", [sku]) == {}
-    assert price_cache.cached_records("web", [sku])[sku]["price"] == "10.50"
 
 
 def test_an_automatic_price_must_say_what_it_was_decided_on():

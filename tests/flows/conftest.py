@@ -69,9 +69,7 @@ def web(start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path) -> Web:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = start(
-        "granian", "--interface", "asginl", "--port", str(port), "--workers", "1", "pricing_site.asgi:application"
-    )
+    process = start("manage", "serve", "--port", str(port), "--workers", "2")
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
