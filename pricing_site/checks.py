@@ -7,11 +7,15 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from catalog.quotes import QuoteKeys
+
 REQUIRED_URLS = {
     "DATABASE_URL": ("postgres://user:password@host:5432/pricing", {"postgres", "postgresql", "pgsql"}),
     "REDIS_URL": ("redis://host:6379/0", {"redis", "rediss", "unix"}),
     "CELERY_BROKER_URL": ("redis://host:6380/0", {"redis", "rediss"}),
 }
+# A longer one is a mistake: most likely milliseconds.
+LONGEST_QUOTE_SECONDS = 30 * 24 * 60 * 60
 
 
 @register()
@@ -89,5 +93,38 @@ def check_pricing_device(**kwargs: Any) -> list[CheckMessage]:
             f"PRICING_DEVICE is {device!r}.",
             hint="Set it to auto, cpu, cuda, cuda:N or mps.",
             id="pricing.E005",
+        )
+    ]
+
+
+@register()
+def check_quote_keys(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.QUOTE_SIGNING_KEYS:
+        return []  # they follow from SECRET_KEY
+    try:
+        QuoteKeys(tuple(settings.QUOTE_SIGNING_KEYS))
+    except ValueError as error:
+        cure = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        return [
+            Error(
+                f"QUOTE_SIGNING_KEYS: {error}",
+                hint=f"Separate secrets by commas alone, the one that signs first. A new one: {cure}",
+                id="pricing.E008",
+            )
+        ]
+    return []
+
+
+@register()
+def check_quote_lifetimes(**kwargs: Any) -> list[CheckMessage]:
+    page, cart = settings.QUOTE_PAGE_SECONDS, settings.QUOTE_CART_SECONDS
+    if 0 < page <= cart <= LONGEST_QUOTE_SECONDS:
+        return []
+    return [
+        Error(
+            f"QUOTE_PAGE_SECONDS is {page} and QUOTE_CART_SECONDS {cart}.",
+            hint="A page's price holds for some time, a cart's at least as long, and both for 30 days at most: "
+            "QUOTE_PAGE_SECONDS=1800 QUOTE_CART_SECONDS=172800.",
+            id="pricing.E009",
         )
     ]

@@ -11,6 +11,7 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SECRET_KEY = env("SECRET_KEY", default="")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -27,6 +28,10 @@ PRICE_CACHE_TTL_SECONDS = env.int("PRICE_CACHE_TTL_SECONDS", default=300)
 PRICE_CACHE_GRACE_SECONDS = env.int("PRICE_CACHE_GRACE_SECONDS", default=86_400)
 # Of one request; what Django itself keeps in memory is limited to the same.
 MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_REQUEST_BYTES", default=5_000_000)
+# The first signs, all verify; where none is set, keys follow from SECRET_KEY and SECRET_KEY_FALLBACKS.
+QUOTE_SIGNING_KEYS = env.list("QUOTE_SIGNING_KEYS", default=[])
+QUOTE_PAGE_SECONDS = env.int("QUOTE_PAGE_SECONDS", default=30 * 60)
+QUOTE_CART_SECONDS = env.int("QUOTE_CART_SECONDS", default=48 * 60 * 60)
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120_000)
 PRICING_DEVICE = env("PRICING_DEVICE", default="auto")
 DEMO_HOME = Path(env("DEMO_HOME", default=str(BASE_DIR / "var" / "demo")))

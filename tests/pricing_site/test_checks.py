@@ -37,6 +37,11 @@ def test_a_sound_configuration_passes():
         ("CELERY_BROKER_URL", "redis://cache.example/0", "noeviction"),
         ("PRICING_DEVICE", "gpu", "Set it to auto, cpu, cuda"),
         ("PRICE_CACHE_TTL_SECONDS", "0", "positive number of seconds"),
+        ("QUOTE_SIGNING_KEYS", f"{'a' * 32},{'b' * 31}", "secret 2 must be 32 or more"),
+        ("QUOTE_SIGNING_KEYS", f"{'a' * 32}, {'b' * 32}", "Separate secrets by commas alone"),
+        ("QUOTE_PAGE_SECONDS", "0", "QUOTE_PAGE_SECONDS=1800"),
+        ("QUOTE_CART_SECONDS", "1799", "a cart's at least as long"),
+        ("QUOTE_CART_SECONDS", "172800000", "30 days at most"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_its_cure(name, value, cure):

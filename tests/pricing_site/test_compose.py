@@ -68,6 +68,6 @@ def test_every_variable_that_compose_asks_for_is_explained_at_its_top():
 
 def test_compose_has_no_default_secrets():
     for name in ("SECRET_KEY", "POSTGRES_PASSWORD"):
-        uses = re.findall(rf"\$\{{{name}([^}}]*)", COMPOSE)
+        uses = re.findall(rf"\$\{{{name}\b([^}}]*)", COMPOSE)
         assert uses
         assert all(use.startswith(":?") for use in uses)
