@@ -48,12 +48,6 @@ def test_celery_commands_exist_and_its_queues_have_workers(file):
     assert routed <= worked_on
 
 
-@pytest.mark.parametrize("file", ["Dockerfile", "Procfile"])
-def test_the_web_application_exists(file):
-    module, name = re.search(r"(pricing_site\.\w+):(\w+)", "\n".join(COMMANDS[file])).groups()
-    assert callable(getattr(importlib.import_module(module), name))
-
-
 def test_our_services_set_only_variables_that_we_read():
     documented = re.findall(r"^\| `(\w+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     read = re.findall(r'env(?:\.\w+)?\(\s*"(\w+)"', (ROOT / "pricing_site/settings.py").read_text())
