@@ -91,3 +91,16 @@ def check_pricing_device(**kwargs: Any) -> list[CheckMessage]:
             id="pricing.E005",
         )
     ]
+
+
+@register()
+def check_features_refresh(**kwargs: Any) -> list[CheckMessage]:
+    if settings.FEATURES_REFRESH_SECONDS <= 0:
+        return [
+            Error(
+                f"FEATURES_REFRESH_SECONDS is {settings.FEATURES_REFRESH_SECONDS}.",
+                hint="Set it to a positive number of seconds, for example 300.",
+                id="pricing.E008",
+            )
+        ]
+    return []

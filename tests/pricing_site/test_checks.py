@@ -37,6 +37,7 @@ def test_a_sound_configuration_passes():
         ("CELERY_BROKER_URL", "redis://cache.example/0", "noeviction"),
         ("PRICING_DEVICE", "gpu", "Set it to auto, cpu, cuda"),
         ("PRICE_CACHE_TTL_SECONDS", "0", "positive number of seconds"),
+        ("FEATURES_REFRESH_SECONDS", "0", "positive number of seconds"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_its_cure(name, value, cure):
