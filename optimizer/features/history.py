@@ -81,10 +81,10 @@ def feature_records(*, listing_ids: Sequence[int], moments: Sequence[datetime]) 
     Returns:
         (moment, column) float64 in the order of ``COLUMNS``: times in seconds since 1970, NaN where not known.
     """
-    found: list[tuple[float | None, ...]] = []
+    found = np.empty((len(listing_ids), len(COLUMNS)))
     with connection.cursor() as cursor:
         for start in range(0, len(listing_ids), MOMENTS_PER_QUERY):
             part = slice(start, start + MOMENTS_PER_QUERY)
             cursor.execute(AS_KNOWN_AT, {"listings": list(listing_ids[part]), "moments": list(moments[part])})
-            found += cursor.fetchall()
-    return np.array(found, dtype=np.float64).reshape(-1, len(COLUMNS))
+            found[part] = np.array(cursor.fetchall(), dtype=np.float64)
+    return found

@@ -50,9 +50,8 @@ def _keys(channel: str, skus: Sequence[str]) -> list[str]:
 def stored_records(*, channel: str, skus: Sequence[str]) -> np.ndarray:
     """Return (sku, column) float64 in the order asked, one round trip; a row of NaN where Redis has none or is away."""
     redis, _ = _connection()
-    found: list[Any]
     try:
-        found = redis.mget(_keys(channel, skus)) if skus else []
+        found: Any = redis.mget(_keys(channel, skus)) if skus else []
     except RedisError:
         found = [None] * len(skus)
     whole = [record if record and len(record) == RECORD_BYTES else MISSING for record in found]

@@ -20,8 +20,9 @@ def training_frame(
     """Return a polars table with one row a pair of listing and moment: what a model would have been served then.
 
     Only what we had learned by the moment counts, late events included only from when they arrived; so the same call
-    returns the same frame whenever it is made. Columns: ``listing_id``, ``at``, the features (float64, NaN where not
-    known), ``<group>_at``.
+    returns the same frame whenever it is made, once what was being written at the moment is committed.
+
+    Columns: ``listing_id``, ``at``, the features (float64, NaN where not known), ``<group>_at`` (null where not known).
 
     Raises:
         ValueError: the sequences differ in length; a moment has no time zone or lies in the future; a listing or

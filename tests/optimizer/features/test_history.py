@@ -9,7 +9,7 @@ from django.db import IntegrityError, InternalError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from optimizer.features.definitions import ACTIVITY, COLUMNS, GROUPS, NAMES, SNAPSHOTS
+from optimizer.features.definitions import ACTIVITY, COLUMNS, SNAPSHOTS
 from optimizer.features.history import feature_records
 from optimizer.features.rows import PLACE
 from optimizer.models import ActivityIncrement, FeatureSnapshot
@@ -171,9 +171,3 @@ def test_an_event_is_stored_once_and_history_cannot_be_changed():
 def test_an_increment_cannot_be_known_before_it_happened():
     with pytest.raises(IntegrityError, match="increment_known_after"):
         add_increment(make_listing(), happened_at=NOW, known_at=NOW - timedelta(seconds=1), views=1)
-
-
-def test_there_are_fifty_features_and_their_names_are_their_own():
-    assert len(NAMES) == len(set(NAMES)) == 50
-    assert len(COLUMNS) == len(set(COLUMNS)) == 1 + len(GROUPS) + 50
-    assert all(len(group.name) <= 16 for group in GROUPS)

@@ -205,6 +205,29 @@ def test_every_listing_is_served_in_chunks_and_windows_shrink_as_time_passes(mon
     assert records[3, PLACE["at"]] == (NOW + timedelta(hours=1)).timestamp()
 
 
+def test_killed_between_chunks_and_repeated_it_has_written_everything_once(monkeypatch):
+    monkeypatch.setattr(service, "CHUNK", 2)
+    for _ in range(5):
+        make_listing()
+    serve = service.store_records
+
+    def die(*, skus, **rest):
+        if FeatureSnapshot.objects.count() > 4:
+            raise KeyboardInterrupt
+        return serve(skus=skus, **rest)
+
+    monkeypatch.setattr(service, "store_records", die)
+    with pytest.raises(KeyboardInterrupt):
+        refresh()
+    monkeypatch.setattr(service, "store_records", serve)
+    assert refresh(NOW + timedelta(minutes=5)).snapshots == 2
+    assert (
+        FeatureSnapshot.objects.count()
+        == FeatureSnapshot.objects.values("listing", "feature_group").distinct().count()
+        == 10
+    )
+
+
 def test_online_and_training_values_are_the_same():
     listing = make_listing()
     make_fit(listing.channel, [listing])
