@@ -1,5 +1,6 @@
-"""Batch work for the workers on the queue ``gpu``. Messages carry keys, never data; a task may be delivered twice."""
+"""Batch work for the workers. Messages carry keys, never data; a task may be delivered twice."""
 
+import contextlib
 import logging
 from datetime import timedelta
 from uuid import UUID
@@ -7,8 +8,10 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from catalog.models import Channel
 from optimizer.models import OptimizationRun, RunChunk
 from optimizer.services.close_run import close_run, fail_run
+from optimizer.services.refresh_features import RefreshUnderWay, refresh_features
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +51,11 @@ def _resume(run: OptimizationRun) -> None:
         enqueue_chunks(run.pk)
     else:
         close_run(run_id=run.pk, now=timezone.now())
+
+
+@shared_task
+def refresh_feature_store() -> None:
+    """Refresh the features of every channel: windows move on, changed facts are recorded, lost writes are made good."""
+    for channel in Channel.objects.order_by("code"):
+        with contextlib.suppress(RefreshUnderWay):
+            refresh_features(channel=channel)

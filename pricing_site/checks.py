@@ -128,3 +128,29 @@ def check_quote_lifetimes(**kwargs: Any) -> list[CheckMessage]:
             id="pricing.E009",
         )
     ]
+
+
+@register()
+def check_features_refresh(**kwargs: Any) -> list[CheckMessage]:
+    if settings.FEATURES_REFRESH_SECONDS <= 0:
+        return [
+            Error(
+                f"FEATURES_REFRESH_SECONDS is {settings.FEATURES_REFRESH_SECONDS}.",
+                hint="Set it to a positive number of seconds, for example 300.",
+                id="pricing.E010",
+            )
+        ]
+    return []
+
+
+@register()
+def check_cache_grace(**kwargs: Any) -> list[CheckMessage]:
+    if settings.PRICE_CACHE_GRACE_SECONDS >= settings.PRICE_CACHE_TTL_SECONDS:
+        return []
+    return [
+        Error(
+            f"PRICE_CACHE_GRACE_SECONDS is {settings.PRICE_CACHE_GRACE_SECONDS}, less than PRICE_CACHE_TTL_SECONDS.",
+            hint="Set it to how long prices are served while Postgres is away: PRICE_CACHE_GRACE_SECONDS=86400.",
+            id="pricing.E011",
+        )
+    ]

@@ -32,6 +32,7 @@ MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_REQUEST_BYTES", d
 QUOTE_SIGNING_KEYS = env.list("QUOTE_SIGNING_KEYS", default=[])
 QUOTE_PAGE_SECONDS = env.int("QUOTE_PAGE_SECONDS", default=30 * 60)
 QUOTE_CART_SECONDS = env.int("QUOTE_CART_SECONDS", default=48 * 60 * 60)
+FEATURES_REFRESH_SECONDS = env.int("FEATURES_REFRESH_SECONDS", default=300)
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120_000)
 PRICING_DEVICE = env("PRICING_DEVICE", default="auto")
 DEMO_HOME = Path(env("DEMO_HOME", default=str(BASE_DIR / "var" / "demo")))
@@ -122,12 +123,20 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_ROUTES = {"optimizer.tasks.*": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "optimizer.tasks.refresh_feature_store": {"queue": "celery"},  # an exact name goes before a pattern
+    "optimizer.tasks.*": {"queue": "gpu"},
+}
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "resume-optimization-runs": {"task": "optimizer.tasks.resume_stalled_runs", "schedule": 60.0},
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
+    "refresh-feature-store": {
+        "task": "optimizer.tasks.refresh_feature_store",
+        "schedule": FEATURES_REFRESH_SECONDS,
+        "options": {"expires": FEATURES_REFRESH_SECONDS},  # the next one does its work
+    },
 }
 
 LOGIN_REDIRECT_URL = "/admin/"

@@ -1,6 +1,7 @@
-"""What a batch of messages does, in one transaction: decisions, learning, dead letters, messages that follow."""
+"""What a batch of messages does, in one transaction: decisions, learning, features, dead letters, what follows."""
 
 import logging
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ from experiments.services.streams import (
     bury_messages,
     enqueue_messages,
 )
+from optimizer.services.record_activity import View, record_activity
 from streaming.messages import (
     Message,
     PoisonError,
@@ -78,6 +80,7 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator)
     letters: list[Unusable] = []
     demands = _parsed(messages, Topic.DEMAND_EVENTS, parse_demand_event, letters)
     outcomes = _parsed(messages, Topic.PRICING_OUTCOMES, parse_outcome, letters)
+    purchased: list[uuid.UUID] = []
     counts: Counter[str] = Counter()
     if demands:
         decide = decide_prices(events=[event for event, _ in demands], now=now, rng=rng)
@@ -88,6 +91,7 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator)
         counts += Counter(f"held_{why}" for _, why in decide.held)
     if outcomes:
         learned = record_outcomes(outcomes=[outcome for outcome, _ in outcomes], now=now)
+        purchased = [outcome.decision_id for outcome in learned.learned if outcome.purchased]
         strangers = set(map(id, learned.unknown))
         letters += [message.unusable("unknown_decision") for outcome, message in outcomes if id(outcome) in strangers]
         counts += Counter(
@@ -96,7 +100,12 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator)
             conflicting_outcomes=len(learned.conflicting),
             late_outcomes=len(learned.late),
         )
+    record_activity(views=[_view(event) for event, _ in demands], purchased=purchased, now=now)
     return counts + _bury(letters, now)
+
+
+def _view(event: DemandEvent) -> View:
+    return View(event.event_id, event.channel, event.sku, event.demand, event.occurred_at)
 
 
 def _parsed(

@@ -53,7 +53,6 @@ def parse_outcome(message: Message) -> Outcome:
 
 
 def _demand_event(fields: Mapping[str, Any]) -> DemandEvent:
-    _time(fields["occurred_at"])
     return DemandEvent(
         event_id=uuid.UUID(fields["event_id"]),
         channel=fields["channel"],
@@ -61,6 +60,7 @@ def _demand_event(fields: Mapping[str, Any]) -> DemandEvent:
         location=fields["location"],
         demand=int(fields["demand"]),
         supply=int(fields["supply"]),
+        occurred_at=_time(fields["occurred_at"]),
     )
 
 

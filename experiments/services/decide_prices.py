@@ -32,6 +32,7 @@ class DemandEvent:
     location: str
     demand: int
     supply: int
+    occurred_at: datetime
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,15 @@
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
+from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 
-__all__ = ["ElasticityEstimate", "ElasticityFit", "OptimizationRun", "Recommendation", "RunChunk", "RunLimits"]
+__all__ = [
+    "ActivityIncrement",
+    "ActivityRecording",
+    "ElasticityEstimate",
+    "ElasticityFit",
+    "FeatureSnapshot",
+    "OptimizationRun",
+    "Recommendation",
+    "RunChunk",
+    "RunLimits",
+]

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import timezone
@@ -49,7 +50,8 @@ def test_topics_are_named_with_the_deployments_prefix(settings):
 
 def test_example_messages_are_read():
     event = parse_demand_event(message(Topic.DEMAND_EVENTS, EVENT))
-    assert event == DemandEvent(uuid.UUID(EVENT["event_id"]), "web", "85123A", "london", 42, 30)
+    occurred_at = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+    assert event == DemandEvent(uuid.UUID(EVENT["event_id"]), "web", "85123A", "london", 42, 30, occurred_at)
     outcome = parse_outcome(message(Topic.PRICING_OUTCOMES, OUTCOME))
     assert isinstance(outcome, Outcome)
     assert (str(outcome.decision_id), outcome.purchased) == (OUTCOME["decision_id"], True)

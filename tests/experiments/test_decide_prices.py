@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def event(sku, *, event_id=None, **fields):
-    defaults = {"channel": "web", "location": "london", "demand": 10, "supply": 10}
+    defaults = {"channel": "web", "location": "london", "demand": 10, "supply": 10, "occurred_at": timezone.now()}
     return DemandEvent(event_id=event_id or uuid.uuid4(), sku=sku, **defaults | fields)
 
 

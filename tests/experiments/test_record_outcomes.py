@@ -17,7 +17,7 @@ NOW = timezone.now()
 
 def decisions(number):
     make_listing("A")
-    events = [DemandEvent(uuid.uuid4(), "web", "A", "london", 1, 1) for _ in range(number)]
+    events = [DemandEvent(uuid.uuid4(), "web", "A", "london", 1, 1, NOW) for _ in range(number)]
     decide_prices(events=events, now=NOW, rng=np.random.default_rng(0))
     return list(PricingDecision.objects.order_by("pk"))
 

@@ -42,6 +42,8 @@ def test_a_sound_configuration_passes():
         ("QUOTE_PAGE_SECONDS", "0", "QUOTE_PAGE_SECONDS=1800"),
         ("QUOTE_CART_SECONDS", "1799", "a cart's at least as long"),
         ("QUOTE_CART_SECONDS", "172800000", "30 days at most"),
+        ("FEATURES_REFRESH_SECONDS", "0", "positive number of seconds"),
+        ("PRICE_CACHE_GRACE_SECONDS", "299", "PRICE_CACHE_GRACE_SECONDS=86400"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_its_cure(name, value, cure):

@@ -5,11 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 from django.db import OperationalError
+from django.db.models import Sum
 from django.utils import timezone
 
 from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision
 from experiments.selectors.streams import stored_offsets
 from experiments.services.streams import Advance, StreamMovedError
+from optimizer.models import ActivityIncrement
 from streaming import handlers
 from streaming.messages import Message
 from streaming.topics import Topic
@@ -17,6 +19,7 @@ from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
+SUMS = {name: Sum(name) for name in ("views", "requests", "units", "revenue")}
 EVENT, OUTCOME = Topic.DEMAND_EVENTS.schema["examples"][0], Topic.PRICING_OUTCOMES.schema["examples"][0]
 
 
@@ -114,3 +117,51 @@ def test_a_batch_that_another_process_has_done_is_refused_whole():
     with pytest.raises(StreamMovedError):
         handle(event(), expected=None)
     assert PricingDecision.objects.count() == 2
+
+
+def test_events_and_purchases_become_features_in_the_same_transaction():
+    make_listing("A")
+    handle(event(demand=5), event(demand=7))
+    bought, left = PricingDecision.objects.order_by("pk")
+    handle(outcome(bought.decision_id), outcome(left.decision_id, "rejected"), expected=2)
+    assert ActivityIncrement.objects.aggregate(**SUMS) == {
+        "views": 2, "requests": 12, "units": 1, "revenue": bought.price,
+    }  # fmt: skip
+    seen = ActivityIncrement.objects.filter(kind="view").first()
+    assert seen.happened_at.isoformat() == "2026-11-23T09:30:00+00:00" and seen.known_at == NOW
+
+
+def test_what_is_delivered_again_is_counted_once():
+    make_listing("A")
+    make_listing("HELD", unit_cost=None)
+    events = [event(), event(sku="HELD"), (Topic.DEMAND_EVENTS, b"oops"), event(sku="GONE")]
+    handle(*events, *events)
+    handle(*events, expected=8)
+    decision = PricingDecision.objects.get()
+    handle(outcome(decision.decision_id), outcome(decision.decision_id), expected=12)
+    handle(outcome(decision.decision_id), outcome(decision.decision_id, "rejected"), expected=14)
+    assert ActivityIncrement.objects.aggregate(**SUMS) == {
+        "views": 2, "requests": 84, "units": 1, "revenue": decision.price,
+    }  # fmt: skip
+
+
+def test_a_message_that_fails_leaves_no_features_and_the_others_theirs(monkeypatch):
+    make_listing("A")
+    record = handlers.record_activity
+
+    def refuse_a_demand_of_13(*, views, **rest):
+        if any(view.requests == 13 for view in views):
+            raise ZeroDivisionError("thirteen")
+        return record(views=views, **rest)
+
+    monkeypatch.setattr(handlers, "record_activity", refuse_a_demand_of_13)
+    assert handle(event(), event(demand=13), event()) == Counter(decided=2, dead_failed=1)
+    assert ActivityIncrement.objects.aggregate(**SUMS)["views"] == PricingDecision.objects.count() == 2
+
+
+def test_a_batch_that_is_refused_leaves_no_features():
+    make_listing("A")
+    handle(event(), event())
+    with pytest.raises(StreamMovedError):
+        handle(event(), expected=None)
+    assert ActivityIncrement.objects.count() == 2

@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision, StreamOffset
+from optimizer.features.online import stored_records
+from optimizer.features.rows import PLACE
+from optimizer.models import ActivityIncrement
 from pricing_site.embedded import mock_broker
 from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
@@ -169,6 +173,11 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
         (purchases if outcome["outcome"] == "purchased" else rejections)[price_of[outcome["decision_id"]]] += 1
     for arm in BanditArm.objects.all():
         assert (arm.alpha, arm.beta) == (1 + purchases[arm.pk], 1 + rejections[arm.pk])
+    paid = PricingDecision.objects.filter(state="purchased").values_list("price", flat=True)
+    counted = ActivityIncrement.objects.aggregate(Sum("views"), Sum("requests"), Sum("units"), Sum("revenue"))
+    assert list(counted.values()) == [1_600, sum(each["demand"] for each in events), purchases.total(), sum(paid)]
+    online = stored_records(channel="web", skus=[f"S{number}" for number in range(3)])
+    assert not np.isnan(online[:, PLACE["activity_at"]]).any()
     assert list(DeadLetter.objects.values_list("reason", flat=True)) == ["not_json"]
     assert [letter["reason"] for letter in read_all(Topic.DEAD_LETTERS)] == ["not_json"]
     assert not StreamOffset.objects.filter(lost__gt=0).exists()
