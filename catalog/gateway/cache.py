@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from catalog.cached_values import CachedValue, Kind, decoded, namespace
@@ -90,7 +91,12 @@ class GatewayCache(Generic[T]):
     @property
     def is_trusted(self) -> bool:
         """Whether ``held`` may be used without asking."""
-        return self.loop.time() < self.link.trusted_until
+        return monotonic() < self.link.trusted_until
+
+    def at_hand(self, name: bytes) -> T | None:
+        """Return an item that is held, trusted and not to be read again; None where it must be asked for."""
+        item = self.held.get(name)
+        return item if item is not None and self.is_trusted and item.refresh_at >= time.time() else None
 
     async def get(self, names: Sequence[bytes]) -> dict[bytes, T | None]:
         """Return the items of all names; raises NoSource where one of them cannot be had."""
@@ -113,7 +119,7 @@ class GatewayCache(Generic[T]):
 
     def _flight(self, name: bytes) -> Flight:
         flight = self.flights.get(name)
-        now = self.loop.time()
+        now = monotonic()
         if flight is None or now - flight.began > FRESH_SECONDS:  # what an old one brings may have changed meanwhile
             flight = self.flights[name] = Flight(now, self.loop.create_future())
             if not self.wanted:
@@ -128,10 +134,10 @@ class GatewayCache(Generic[T]):
             return
         patience = self.loop.call_later(REDIS_PATIENCE_SECONDS, self._impatient, batch)
         asked_in, names = self.namespace, list(batch.flights)
-        started = self.loop.time()
+        started = monotonic()
 
         def answered(reply: Any) -> None:
-            if patience.cancelled() or self.loop.time() - started > REDIS_PATIENCE_SECONDS:
+            if patience.cancelled() or monotonic() - started > REDIS_PATIENCE_SECONDS:
                 return
             patience.cancel()
             if asked_in != self.namespace or isinstance(reply, Exception):
@@ -174,7 +180,7 @@ class GatewayCache(Generic[T]):
 
     async def _load(self, batch: Batch) -> None:
         """Ask the database for what Redis does not know, and for what was read from it long ago."""
-        began = self.loop.time()
+        began = monotonic()
         waiting = {name: flight for name, flight in batch.flights.items() if not self._land_fresh(name, flight, began)}
         names = [*waiting, *batch.outdated]
         if not names:
@@ -251,7 +257,7 @@ class GatewayCache(Generic[T]):
 
     def tidy(self) -> None:
         """Forget loads that are no longer fresh; called every second or so."""
-        now = self.loop.time()
+        now = monotonic()
         self.fresh = {name: (at, item) for name, (at, item) in self.fresh.items() if now - at <= FRESH_SECONDS}
 
     def _keep(self, coroutine: Any) -> None:

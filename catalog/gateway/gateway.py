@@ -12,13 +12,13 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Permis
 from catalog.api.authentication import UNKNOWN_KEY, ApiKeyAuthentication
 from catalog.api.permissions import missing_scope
 from catalog.api.throttling import WINDOW_SECONDS
-from catalog.cached_values import CachedValue, api_key_name
+from catalog.cached_values import CachedValue
 from catalog.gateway.answers import Heads, RequestIds
 from catalog.gateway.cache import GatewayCache
 from catalog.gateway.callers import Caller, Windows
 from catalog.gateway.metrics import GatewayMetrics
 from catalog.gateway.prices import PriceItem, moment_text
-from catalog.gateway.requests import HeadBlocks, RequestHead
+from catalog.gateway.requests import HeadBlocks, RequestHead, Targets
 from catalog.models.access import Scope
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ class Gateway:
             settings.REDIS_URL, self._build, capacity=ITEMS_HELD
         )
         self.metrics = GatewayMetrics()
-        self.blocks = HeadBlocks()
+        self.found_tally, self.unchanged_tally = self.metrics.tally("price", 200), self.metrics.tally("price", 304)
+        self.blocks, self.targets = HeadBlocks(), Targets()
         self.request_ids = RequestIds()
         self.heads = {secure: Heads(secure=secure) for secure in (False, True)}
         self.unix_time = self.second = 0.0
@@ -86,8 +87,9 @@ class Gateway:
 
     async def admit(self, head: RequestHead) -> None:
         """Let a request pass whose key may read prices; raises what a view raises, or NoSource."""
-        name = api_key_name(head.digest or "")
-        caller = (await self.cache.get([name]))[name]
+        caller = self.cache.at_hand(head.api_key)
+        if caller is None:
+            caller = (await self.cache.get([head.api_key]))[head.api_key]
         if not isinstance(caller, Caller):
             raise _challenged(AuthenticationFailed(UNKNOWN_KEY))
         if not caller.reads_prices:

@@ -12,6 +12,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic  # the loop's own clock stands still during a turn of it
 from typing import Any
 
 import hiredis
@@ -60,7 +61,7 @@ class RedisLink(asyncio.Protocol):
     @property
     def is_alive(self) -> bool:
         """Whether Redis answered a moment ago, so that asking it is worth while."""
-        return self.is_ready and self.loop.time() - self.answered_at < ALIVE_SECONDS
+        return self.is_ready and monotonic() - self.answered_at < ALIVE_SECONDS
 
     async def run(self) -> None:
         """Stay connected and send heartbeats until cancelled."""
@@ -157,7 +158,7 @@ class RedisLink(asyncio.Protocol):
         text = str(getattr(facts, "decode", lambda: facts)())
         run_id = next(line[7:].strip() for line in text.splitlines() if line.startswith("run_id:"))
         self.on_connected(run_id)
-        self.is_ready, self.answered_at = True, self.loop.time()
+        self.is_ready, self.answered_at = True, monotonic()
 
     async def _open(self, where: dict[str, Any]) -> None:
         if path := where.get("path"):
@@ -172,15 +173,15 @@ class RedisLink(asyncio.Protocol):
         while self.is_ready:
             self._send_heartbeat()
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            if self.loop.time() - self.answered_at > DEAD_SECONDS:
+            if monotonic() - self.answered_at > DEAD_SECONDS:
                 raise TimeoutError("Redis does not answer")
 
     def _send_heartbeat(self) -> None:
-        sent = self.loop.time()
+        sent = monotonic()
 
         def answered(reply: Any) -> None:
             if not isinstance(reply, Exception):
-                self.answered_at = self.loop.time()
+                self.answered_at = monotonic()
                 self.trusted_until = sent + TRUST_SECONDS
 
         self.call(b"PING", reply=answered)

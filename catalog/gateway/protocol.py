@@ -6,16 +6,15 @@ trusted. That takes a few microseconds in place of the quarter of a millisecond 
 """
 
 import asyncio
-from time import perf_counter
+from time import monotonic
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from catalog.cached_values import api_key_name
 from catalog.gateway.callers import Caller
 from catalog.gateway.gateway import Gateway
 from catalog.gateway.prices import PriceAnswer, PriceItem
-from catalog.gateway.requests import PRICES, RequestHead, target_of
+from catalog.gateway.requests import PRICES, RequestHead
 
 START: Final = b"GET " + PRICES
 TARGET_AT: Final = len(b"GET ")
@@ -45,7 +44,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.body_began: float | None = None
         self.unread_since: float | None = None
         self.head_bytes = 0
-        self.last_active = perf_counter()
+        self.last_active = monotonic()
 
     # asyncio.Protocol
 
@@ -58,7 +57,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        self.last_active = started = perf_counter()
+        self.last_active = started = monotonic()
         if self.head_began is None and self.body_began is None:
             while data.startswith(START) and self._is_free():
                 end = data.find(END)
@@ -75,7 +74,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE)
 
     def pause_writing(self) -> None:
-        self.unread_since = perf_counter()
+        self.unread_since = monotonic()
         super().pause_writing()
         self.flow.pause_reading()  # whoever does not read what was answered asks for no more
 
@@ -107,44 +106,47 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _answered(self, request: bytes, started: float) -> bool:
         gateway = Gateway.running
-        if gateway is None or not gateway.cache.is_trusted or self.transport.is_closing():
+        if gateway is None or started >= gateway.cache.link.trusted_until or self.transport.is_closing():
             return False
         line_end = request.find(HTTP_11)
-        head = gateway.blocks.head_of(request[line_end + LINE_END_AT :]) if line_end > 0 else None
-        if head is None:
+        if line_end < 0:
             return False
-        caller = gateway.cache.held.get(api_key_name(head.digest or ""))
-        answer = _answer_at_hand(gateway, request[TARGET_AT:line_end])
+        head = gateway.blocks.head_of(request[line_end + LINE_END_AT :])
+        target = gateway.targets.target_of(request[TARGET_AT:line_end])
+        if head is None or target is None:
+            return False
+        caller, item = gateway.cache.held.get(head.api_key), gateway.cache.held.get(target.name)
+        now = gateway.unix_time
         if (
-            answer is None
-            or not isinstance(caller, Caller)
-            or caller.refresh_at < gateway.unix_time
+            type(caller) is not Caller
+            or type(item) is not PriceItem
+            or caller.refresh_at < now
+            or item.refresh_at < now
             or not caller.reads_prices
             or caller.window.spent >= gateway.windows.limit
         ):
             return False
         caller.window.take(gateway.windows.limit)
-        self._write(gateway, head, answer, started)
+        self._write(gateway, head, item.fixed or item.answer(target.region, now), started)
         return True
 
     def _write(self, gateway: Gateway, head: RequestHead, answer: PriceAnswer, started: float) -> None:
         heads = gateway.heads[head.secure]
         request_id = head.request_id or gateway.request_ids.next()
         if head.etags and head.has(answer.etag):
-            status = 304
             self.transport.write(b"".join((heads.unchanged, request_id, b"\r\netag: ", answer.etag, END)))
+            gateway.unchanged_tally.observe(monotonic() - started)
         else:
-            status = 200
             valid_until = gateway.valid_until
             if answer.slot_ends is not None:
                 valid_until = answer.valid_until(valid_until, gateway.unix_time, gateway.ttl)
             self.transport.write(
                 b"".join((heads.found, request_id, b"\r\n", answer.head_and_before, valid_until, answer.after))
             )
+            gateway.found_tally.observe(monotonic() - started)
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         gateway.cache.sources["process"] += 1
-        gateway.metrics.tally("price", status).observe(perf_counter() - started)
 
     # slow clients
 
@@ -169,21 +171,10 @@ def _is_past(since: float | None, seconds: float, now: float) -> bool:
     return since is not None and now - since > seconds
 
 
-def _answer_at_hand(gateway: Gateway, target: bytes) -> PriceAnswer | None:
-    path, _, query = target.partition(b"?")
-    wanted = target_of(path, query)
-    if wanted is None:
-        return None
-    item = gateway.cache.held.get(wanted.name)
-    if not isinstance(item, PriceItem) or item.refresh_at < gateway.unix_time:
-        return None
-    return item.fixed or item.answer(wanted.region, gateway.unix_time)
-
-
 async def sweep_connections() -> None:
     """Look after slow clients until cancelled."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        now = perf_counter()
+        now = monotonic()
         for connection in list(GatewayProtocol.open_connections):
             connection.sweep(now)

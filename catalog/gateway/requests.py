@@ -15,8 +15,10 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from catalog.arms import REGION_PATTERN
+from catalog.cached_values import api_key_name
 
 MOST_KNOWN_BLOCKS = 4_096
+MOST_KNOWN_TARGETS = 100_000
 LONGEST_KNOWN_BLOCK = 2_048
 PLAIN_SKU = re.compile(rb"[!-.0-~](?:[ -.0-~]{0,62}[!-.0-~])?\Z")  # 1 to 64 printable, no slash, no outer space
 CHANNEL = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z")
@@ -32,7 +34,18 @@ class RequestHead:
     """What the headers say that matters here. ``is_plain``: nothing in them asks for more than the gateway knows."""
 
     __slots__ = (
-        *("accepts_gzip", "digest", "etags", "has_body", "is_json", "is_plain", "keeps_alive", "length", "request_id"),
+        *(
+            "accepts_gzip",
+            "api_key",
+            "digest",
+            "etags",
+            "has_body",
+            "is_json",
+            "is_plain",
+            "keeps_alive",
+            "length",
+            "request_id",
+        ),
         "secure",
     )
 
@@ -44,6 +57,7 @@ class RequestHead:
                 self.is_plain = False
             found[name] = found[name] + b"," + value if name in found else value
         self.digest = _digest(found.get(b"authorization", b""))
+        self.api_key = api_key_name(self.digest or "")
         self.etags = _etags(found.get(b"if-none-match", b""))
         self.has_body = found.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in found
         self.length = found.get(b"content-length", b"")
@@ -152,6 +166,26 @@ def _parsed(block: bytes) -> RequestHead | None:
 
 PRICES: Final = b"/api/v1/prices/"
 BATCH_PATH: Final = "/api/v1/prices:batch"
+
+
+class Targets:
+    """What is asked for by the bytes of the request line, parsed once."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Target | None] = {}
+
+    def target_of(self, text: bytes) -> "Target | None":
+        try:
+            return self.known[text]
+        except KeyError:
+            pass
+        path, _, query = text.partition(b"?")
+        target = target_of(path, query)
+        if len(text) <= LONGEST_KNOWN_BLOCK:
+            if len(self.known) >= MOST_KNOWN_TARGETS:
+                self.known.clear()
+            self.known[text] = target
+        return target
 
 
 class Target(NamedTuple):
