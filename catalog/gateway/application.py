@@ -6,6 +6,7 @@ is not valid, is theirs to answer. It also limits bodies and names every request
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -24,7 +25,7 @@ from catalog.gateway.cache import NoSource
 from catalog.gateway.gateway import Gateway
 from catalog.gateway.prices import PriceItem
 from catalog.gateway.protocol import sweep_connections
-from catalog.gateway.requests import BATCH_PATH, CHANNEL, REGION, RequestHead, Target, target_of
+from catalog.gateway.requests import BATCH_PATH, CHANNEL, REGION, Heads, RequestHead, Target, target_of
 from catalog.tasks import warm_price_cache
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,12 @@ class GatewayApplication:
         self.gateway: Gateway | None = None
         self.background: set[asyncio.Task[Any]] = set()
         self.names = answers.RequestIds()
+        self.heads = Heads()
+        self.fixed_headers = {
+            (endpoint, secure): [(b"allow", allowed), *answers.security_headers(secure=secure)]
+            for endpoint, allowed in ALLOWED.items()
+            for secure in (False, True)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -64,6 +71,9 @@ class GatewayApplication:
         await receive()
         self.gateway = Gateway()
         self.gateway.start()
+        # Held prices are many and live long: the collector need not look through them again and again.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         self._keep(sweep_connections())
         self._keep(asyncio.to_thread(_ask_for_warm_up))
         await send({"type": "lifespan.startup.complete"})
@@ -80,7 +90,7 @@ class GatewayApplication:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        head = RequestHead(scope["headers"], scheme=scope["scheme"])
+        head = self.heads.head_of(scope["headers"], scope["scheme"])
         send = _naming(send, head.request_id or self.names.next())
         try:
             if head.length.isdigit() and int(head.length) > settings.MAX_REQUEST_BYTES:
@@ -112,8 +122,7 @@ class GatewayApplication:
         else:
             return False
         status, headers, body = await _or_problem(answer)
-        headers = [*headers, (b"allow", ALLOWED[endpoint]), *answers.security_headers(secure=head.secure)]
-        await _send(send, (status, headers, body), head)
+        await _send(send, (status, headers + self.fixed_headers[endpoint, head.secure], body), head)
         self.gateway.metrics.tally(endpoint, status).observe(perf_counter() - started)
         return True
 

@@ -48,12 +48,13 @@ class PriceItem:
     __slots__ = ("answers", "fixed", "record", "refresh_at")
 
     def __init__(self, value: CachedValue) -> None:
-        self.record = json.loads(value.content)
         self.refresh_at = value.refresh_at
-        self.answers: dict[tuple[str | None, int | None], PriceAnswer] = {}
-        experiment = self.record["experiment"]
+        record = json.loads(value.content)
+        experiment = record["experiment"]
         is_fixed = experiment is None or experiment["unit"] == "sku"
-        self.fixed = PriceAnswer(answer_for(self.record, region=None, unix_time=0)) if is_fixed else None
+        self.fixed = PriceAnswer(answer_for(record, region=None, unix_time=0)) if is_fixed else None
+        self.record: dict[str, Any] = {} if is_fixed else record
+        self.answers: dict[tuple[str | None, int | None], PriceAnswer] = {}
 
     def answer(self, region: str | None, unix_time: float) -> PriceAnswer:
         """Return what is served to a region at a time."""

@@ -7,7 +7,7 @@ its answer, or its error, from the same views as ever.
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -34,19 +34,8 @@ class RequestHead:
     """What the headers say that matters here. ``is_plain``: nothing in them asks for more than the gateway knows."""
 
     __slots__ = (
-        *(
-            "accepts_gzip",
-            "api_key",
-            "digest",
-            "etags",
-            "has_body",
-            "is_json",
-            "is_plain",
-            "keeps_alive",
-            "length",
-            "request_id",
-        ),
-        "secure",
+        *("accepts_gzip", "api_key", "digest", "etags", "has_body", "is_json", "is_plain", "keeps_alive", "length"),
+        *("request_id", "secure"),
     )
 
     def __init__(self, headers: Iterable[tuple[bytes, bytes]], *, scheme: str = "http") -> None:
@@ -166,6 +155,24 @@ def _parsed(block: bytes) -> RequestHead | None:
 
 PRICES: Final = b"/api/v1/prices/"
 BATCH_PATH: Final = "/api/v1/prices:batch"
+
+
+class Heads:
+    """Heads of requests that came through ASGI, parsed once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Any, ...], RequestHead] = {}
+
+    def head_of(self, headers: list[tuple[bytes, bytes]], scheme: str) -> RequestHead:
+        key = (scheme, *headers)
+        head = self.known.get(key)
+        if head is None:
+            head = RequestHead(headers, scheme=scheme)
+            if len(self.known) >= MOST_KNOWN_BLOCKS:
+                self.known.clear()
+            if not head.request_id and sum(map(len, map(b"".join, headers))) <= LONGEST_KNOWN_BLOCK:
+                self.known[key] = head
+        return head
 
 
 class Targets:

@@ -1,0 +1,106 @@
+"""Have listings served through the arms of an experiment, and end it. Every arm's price passes the gate's own check."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from catalog.arms import SHARES
+from catalog.gate import checked_prices
+from catalog.models import Channel, Listing, ServedArm, ServedExperiment
+from catalog.models.listing import PriceSource
+from catalog.services.served_records import serve_anew
+
+SHORTEST_SLOT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A price to be tried. ``share``: basis points of the units; the first arm is the control."""
+
+    name: str
+    share: int
+    price: Decimal
+
+
+@dataclass(frozen=True)
+class ArmsReport:
+    """Which listings are served through the experiment, and why the others are not, by listing id."""
+
+    serving: list[int]
+    refused: dict[int, str]
+
+
+@transaction.atomic
+def serve_arms(
+    *,
+    channel: Channel,
+    experiment: str,
+    salt: str,
+    unit: ServedExperiment.Unit,
+    arms: Mapping[int, Sequence[Arm]],
+    now: datetime,
+    slot_seconds: int | None = None,
+) -> ArmsReport:
+    """Serve listings through an experiment's arms from the commit on; ``arms`` by listing id.
+
+    Locks the listings in primary-key order. A listing is refused whole where one of its arms breaks a hard rule of its
+    guardrails at its current cost, where a person's price is in force (``overridden``) or where an experiment runs on it
+    already (``experiment_running``).
+
+    Raises:
+        ValueError: arms that are no experiment: shares that do not sum to 10,000, names that repeat, a slot too short.
+    """
+    _require_sound(arms, unit, slot_seconds)
+    locked = set(
+        Listing.objects.filter(pk__in=arms, channel=channel).select_for_update().order_by("pk").values_list("pk", flat=True)
+    )
+    refused = {pk: "unknown_listing" for pk in arms.keys() - locked}
+    running = ServedExperiment.objects.filter(listing__in=locked, ended_at=None).values_list("listing_id", flat=True)
+    refused |= {pk: "experiment_running" for pk in running}
+    floors: dict[int, Decimal | None] = {}
+    for position in range(max(map(len, arms.values()), default=0)):
+        prices = {pk: each[position].price for pk, each in arms.items() if pk not in refused and position < len(each)}
+        checked = checked_prices(channel=channel, prices=prices, source=PriceSource.EXPERIMENT, now=now)
+        refused |= checked.refused
+        floors |= checked.floors
+    serving = sorted(arms.keys() - refused.keys())
+    started = ServedExperiment.objects.bulk_create(
+        ServedExperiment(
+            listing_id=pk, experiment=experiment, salt=salt, unit=unit, slot_seconds=slot_seconds, started_at=now
+        )
+        for pk in serving
+    )
+    ServedArm.objects.bulk_create(
+        ServedArm(served_experiment=each, arm=arm.name, share=arm.share, price=arm.price, floor=floors[each.listing_id])
+        for each in started
+        for arm in arms[each.listing_id]
+    )
+    serve_anew(channel=channel.code, listing_ids=serving)
+    return ArmsReport(serving, refused)
+
+
+@transaction.atomic
+def end_arms(*, channel: Channel, experiment: str, now: datetime) -> list[int]:
+    """Serve the prices in force again where an experiment ran, from the commit on; return the listings."""
+    running = ServedExperiment.objects.filter(listing__channel=channel, experiment=experiment, ended_at=None)
+    listing_ids = list(running.order_by("listing_id").values_list("listing_id", flat=True))
+    running.update(ended_at=now)
+    serve_anew(channel=channel.code, listing_ids=listing_ids)
+    return listing_ids
+
+
+def _require_sound(
+    arms: Mapping[int, Sequence[Arm]], unit: ServedExperiment.Unit, slot_seconds: int | None
+) -> None:
+    if (unit == ServedExperiment.Unit.TIME_SLOT) != (slot_seconds is not None):
+        raise ValueError("slot_seconds belongs to experiments over time slots, and only to them")
+    if slot_seconds is not None and slot_seconds < SHORTEST_SLOT_SECONDS:
+        raise ValueError(f"slot_seconds must be {SHORTEST_SLOT_SECONDS} or more: a shown price must hold for a while")
+    for pk, each in arms.items():
+        if sum(arm.share for arm in each) != SHARES or min((arm.share for arm in each), default=0) <= 0:
+            raise ValueError(f"listing {pk}: the shares of its arms must be above 0 and sum to {SHARES:,} basis points")
+        if len({arm.name for arm in each}) != len(each):
+            raise ValueError(f"listing {pk}: two arms have the same name")
