@@ -4,7 +4,7 @@ Whoever decided a price (optimiser, bandit, experiment, person, import) hands it
 changes a price: it publishes it or refuses it by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -111,6 +111,28 @@ def publish_prices(
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
     )
+
+
+@dataclass(frozen=True)
+class CheckedPrices:
+    """Why prices would be refused, and the hard floor of each listing, by listing id."""
+
+    refused: dict[int, str]
+    floors: dict[int, Decimal | None]
+
+
+def checked_prices(
+    *, channel: Channel, prices: Mapping[int, Decimal], source: PriceSource, now: datetime
+) -> CheckedPrices:
+    """Check prices as `publish_prices` does, and publish nothing: for prices that will be served beside one in force.
+
+    Call it with the listings locked, in the transaction that stores the prices.
+    """
+    listings = Listing.objects.filter(pk__in=prices, channel=channel).select_related("product").order_by("pk")
+    facts = pricing_facts(channel=channel, listings=listings, now=now)
+    proposals = {pk: Proposal(pk, price, idempotency_key="") for pk, price in prices.items()}
+    floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
+    return CheckedPrices(_refusals(facts, proposals, source), floors)
 
 
 def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int, Proposal]:

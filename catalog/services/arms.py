@@ -47,15 +47,18 @@ def serve_arms(
     """Serve listings through an experiment's arms from the commit on; ``arms`` by listing id.
 
     Locks the listings in primary-key order. A listing is refused whole where one of its arms breaks a hard rule of its
-    guardrails at its current cost, where a person's price is in force (``overridden``) or where an experiment runs on it
-    already (``experiment_running``).
+    guardrails at its current cost, where a person's price is in force (``overridden``) or where an experiment runs on
+    it already (``experiment_running``).
 
     Raises:
         ValueError: arms that are no experiment: shares that do not sum to 10,000, names that repeat, a slot too short.
     """
     _require_sound(arms, unit, slot_seconds)
     locked = set(
-        Listing.objects.filter(pk__in=arms, channel=channel).select_for_update().order_by("pk").values_list("pk", flat=True)
+        Listing.objects.filter(pk__in=arms, channel=channel)
+        .select_for_update()
+        .order_by("pk")
+        .values_list("pk", flat=True)
     )
     refused = {pk: "unknown_listing" for pk in arms.keys() - locked}
     running = ServedExperiment.objects.filter(listing__in=locked, ended_at=None).values_list("listing_id", flat=True)
@@ -92,9 +95,7 @@ def end_arms(*, channel: Channel, experiment: str, now: datetime) -> list[int]:
     return listing_ids
 
 
-def _require_sound(
-    arms: Mapping[int, Sequence[Arm]], unit: ServedExperiment.Unit, slot_seconds: int | None
-) -> None:
+def _require_sound(arms: Mapping[int, Sequence[Arm]], unit: ServedExperiment.Unit, slot_seconds: int | None) -> None:
     if (unit == ServedExperiment.Unit.TIME_SLOT) != (slot_seconds is not None):
         raise ValueError("slot_seconds belongs to experiments over time slots, and only to them")
     if slot_seconds is not None and slot_seconds < SHORTEST_SLOT_SECONDS:

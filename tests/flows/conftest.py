@@ -41,11 +41,11 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     """Start processes from the virtual environment; they are stopped at the end of the test."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start_process(*command: str) -> subprocess.Popen[bytes]:
+    def start_process(*command: str, **variables: str) -> subprocess.Popen[bytes]:
         log = (tmp_path / f"{len(running)}.log").open("wb")
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            env=environment,
+            env=environment | variables,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -65,16 +65,26 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 
 @pytest.fixture
-def web(start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path) -> Web:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = start("manage", "serve", "--port", str(port), "--workers", "2")
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://localhost:{port}/healthz", timeout=5):
-                return Web(f"http://localhost:{port}", process)
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError((tmp_path / "0.log").read_text())
+def start_web(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., Web]:
+    """Start web servers of two processes each; keywords are environment variables."""
+
+    def start_and_wait(**variables: str) -> Web:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        process = start("manage", "serve", "--port", str(port), "--workers", "2", **variables)
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://localhost:{port}/healthz", timeout=5):
+                    return Web(f"http://localhost:{port}", process)
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the web server does not answer: see its log in the test's folder")
+
+    return start_and_wait
+
+
+@pytest.fixture
+def web(start_web: Callable[..., Web]) -> Web:
+    return start_web()
