@@ -198,8 +198,9 @@ def test_when_redis_itself_hangs_while_prices_change(drill, cache):
     assert drill.judge() == ([], [], [])
 
 
+@pytest.mark.parametrize("changed_meanwhile", [0, 3])
 @pytest.mark.parametrize("comes_back", ["empty", "from an old snapshot"])
-def test_when_redis_is_killed_and_comes_back(drill, cache, proxy, comes_back):
+def test_when_redis_is_killed_and_comes_back(drill, cache, comes_back, changed_meanwhile):
     drill.publish(3)
     with redis.Redis.from_url(cache.url) as client:
         client.save()
@@ -209,8 +210,9 @@ def test_when_redis_is_killed_and_comes_back(drill, cache, proxy, comes_back):
     cache.child.process.wait()
     if comes_back == "empty":
         snapshot.unlink()
-    drill.publish(3)
+    drill.publish(changed_meanwhile)
     revive(cache)
+    time.sleep(0.5)
     drill.publish(5)
     assert drill.judge() == ([], [], [])
 
