@@ -274,3 +274,17 @@ def test_counts_are_added_up_over_all_processes(web, key):
     assert sum(lookups.values()) == 62
     ratio = float(re.search(r"^cache_hit_ratio ([\d.]+)", text, re.MULTILINE)[1])
     assert ratio == pytest.approx(1 - lookups["database"] / 62)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_ends_it_well_and_leaves_no_counts(start, tmp_path, workers):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = start("manage", "serve", "--port", str(port), "--workers", workers, TMPDIR=str(tmp_path))
+    while not list(tmp_path.glob("pricing-metrics-*")):
+        time.sleep(0.1)
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    assert not list(tmp_path.glob("pricing-metrics-*"))

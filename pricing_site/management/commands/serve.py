@@ -1,5 +1,7 @@
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from typing import Any
 
@@ -21,6 +23,8 @@ class Command(BaseCommand):
         # Each process counts in a file of its own, and whichever is asked for /metrics adds them up.
         counts = tempfile.mkdtemp(prefix="pricing-metrics-")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        # With one process uvicorn raises the signal again once it has shut down: that is a good end.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             uvicorn.run(
                 "pricing_site.asgi:application",
