@@ -205,7 +205,8 @@ def run_events(
                     cache.child.process.kill()
                     cache.child.process.wait()
                 elif name == "redis back":
-                    come_back(cache)
+                    cache.spawn(port=cache.port)
+                    cache.wait_ready()
                 else:
                     workers = Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
                     serving = [pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -216,17 +217,6 @@ def run_events(
         "Redis": (happened["redis killed"], happened["redis back"] + 2),
         "process": (happened["process killed"], happened["process killed"] + 2),
     }
-
-
-def come_back(cache: valkey.Valkey) -> None:
-    """Start Redis again on its port, with the snapshot that it left."""
-    port, free_port = cache.port, valkey.free_port
-    valkey.free_port = lambda: port
-    try:
-        cache.spawn()
-        cache.wait_ready()
-    finally:
-        valkey.free_port = free_port
 
 
 def hit_ratio() -> float:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -27,8 +26,6 @@ from catalog.gateway.prices import PriceItem
 from catalog.gateway.protocol import sweep_connections
 from catalog.gateway.requests import BATCH_PATH, CHANNEL, REGION, Heads, RequestHead, Target, target_of
 from catalog.tasks import warm_price_cache
-
-logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -132,7 +132,7 @@ class GatewayCache(Generic[T]):
         if not (self.link.is_alive and self.namespace):
             self._keep(self._load(batch))
             return
-        patience = self.loop.call_later(REDIS_PATIENCE_SECONDS, self._impatient, batch)
+        patience = self.loop.call_later(REDIS_PATIENCE_SECONDS, lambda: self._keep(self._load(batch)))
         asked_in, names = self.namespace, list(batch.flights)
         started = monotonic()
 
@@ -149,9 +149,6 @@ class GatewayCache(Generic[T]):
         except LinkLost:
             patience.cancel()
             self._keep(self._load(batch))
-
-    def _impatient(self, batch: Batch) -> None:
-        self._keep(self._load(batch))
 
     def _sort(self, batch: Batch, names: Sequence[bytes], texts: Iterable[bytes | None]) -> None:
         """Hold and hand out what Redis knows. Called while its reply is read, before any later announcement is."""

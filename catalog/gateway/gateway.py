@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from typing import ClassVar
 
@@ -20,8 +19,6 @@ from catalog.gateway.metrics import GatewayMetrics
 from catalog.gateway.prices import PriceItem, moment_text
 from catalog.gateway.requests import HeadBlocks, RequestHead, Targets
 from catalog.models.access import Scope
-
-logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 ITEMS_HELD = 200_000  # 1.6 kB each

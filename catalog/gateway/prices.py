@@ -18,9 +18,9 @@ def moment_text(unix_time: float) -> bytes:
 
 
 class PriceAnswer:
-    """A price as JSON: ``before``, the time until which it is valid, ``after``. ``head``: its own header lines."""
+    """A price as JSON: ``before``, the time until which it is valid, ``after``. ``head_and_before``: header lines first."""
 
-    __slots__ = ("after", "before", "etag", "head", "head_and_before", "slot_ends")
+    __slots__ = ("after", "before", "etag", "head_and_before", "slot_ends")
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         shown = {name: value for name, value in answer.items() if name not in INTERNAL}
@@ -29,8 +29,8 @@ class PriceAnswer:
         self.slot_ends: int | None = answer["slot_ends"]
         self.etag = etag_of(answer).encode()
         length = len(self.before) + MOMENT_LENGTH + len(self.after)
-        self.head = b"etag: %s\r\ncontent-length: %d\r\n\r\n" % (self.etag, length)
-        self.head_and_before = self.head + self.before
+        head = b"etag: %s\r\ncontent-length: %d\r\n\r\n" % (self.etag, length)
+        self.head_and_before = head + self.before
 
     def valid_until(self, usual: bytes, unix_time: float, ttl: float) -> bytes:
         """Return the usual moment, or an earlier one at which another arm may be drawn."""

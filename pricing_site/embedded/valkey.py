@@ -40,9 +40,10 @@ class Valkey:
     def password(self) -> str:
         return secret_kept_in(self.home / "password")
 
-    def spawn(self) -> None:
+    def spawn(self, port: int | None = None) -> None:
+        """Start it, on a free port unless one is given: the one that it had, to come back to its clients."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.child = Child(
             f"Valkey ({self.name})",
             [find_binary(), str(self._write_configuration())],

@@ -211,18 +211,8 @@ def test_when_redis_is_killed_and_comes_back(drill, cache, comes_back, changed_m
     if comes_back == "empty":
         snapshot.unlink()
     drill.publish(changed_meanwhile)
-    revive(cache)
+    cache.spawn(port=cache.port)
+    cache.wait_ready()
     time.sleep(0.5)
     drill.publish(5)
     assert drill.judge() == ([], [], [])
-
-
-def revive(cache):
-    """Start Redis again on the port that it had."""
-    port, free_port = cache.port, valkey.free_port
-    valkey.free_port = lambda: port
-    try:
-        cache.spawn()
-        cache.wait_ready()
-    finally:
-        valkey.free_port = free_port
