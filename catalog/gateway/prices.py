@@ -18,7 +18,7 @@ def moment_text(unix_time: float) -> bytes:
 
 
 class PriceAnswer:
-    """A price as JSON: ``before``, the time until which it is valid, ``after``. ``head_and_before``: header lines first."""
+    """A price as JSON: ``before``, the time until which it is valid, ``after``; in front of them the header lines."""
 
     __slots__ = ("after", "before", "etag", "head_and_before", "slot_ends")
 
