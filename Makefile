@@ -13,7 +13,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: .venv/.torch-$(TORCH_BUILD) ## Run the main job on real data: import, learn, optimise, publish, serve, report
-	$(EMBEDDED) exec -- sh -ec 'python manage.py migrate --noinput --verbosity 0; exec python manage.py demo'
+	$(EMBEDDED) exec -- sh -ec 'python manage.py migrate --noinput --verbosity 0; python manage.py set_up_roles; exec python manage.py demo'
 
 run: .venv/.torch-$(TORCH_BUILD) ## Run the site on http://localhost:8000 with its workers and servers (PORT=8000)
 	$(EMBEDDED) run --port $(PORT)

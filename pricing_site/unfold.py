@@ -72,6 +72,7 @@ NAVIGATION = [
             _page("API keys", "key", "catalog", "apikey"),
             _page("Users", "person", "auth", "user"),
             _page("Groups", "group", "auth", "group"),
+            _page("Activity", "visibility", "catalog", "adminaction"),
         ],
     },
 ]

@@ -1,4 +1,5 @@
 from catalog.models.access import ApiKey, IdempotencyRecord
+from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
@@ -7,6 +8,7 @@ from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 
 __all__ = [
+    "AdminAction",
     "ApiKey",
     "CacheEpoch",
     "Category",

@@ -65,7 +65,7 @@ def run_site(home: Path, port: int) -> int:
     manage = [sys.executable, str(ROOT / "manage.py")]
     with EmbeddedServers(home, durable=True) as servers:
         environment = environment_with(servers) | {"PORT": str(port), "PYTHONUNBUFFERED": "1"}
-        for command in (["migrate", "--noinput", "--verbosity=0"], ["demo_credentials"]):
+        for command in (["migrate", "--noinput", "--verbosity=0"], ["set_up_roles"], ["demo_credentials"]):
             if code := run_in_foreground([*manage, *command], environment):
                 print(f"`manage.py {command[0]}` failed: the lines above say why.", file=sys.stderr)
                 return code

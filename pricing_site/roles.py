@@ -1,0 +1,98 @@
+"""The four roles that people have, as groups of the admin: viewer < analyst < manager < admin.
+
+Each may do all that the one before it may. A table of whole models: what a person may do to a single row (nobody
+approves their own price) is decided by the services.
+"""
+
+from typing import Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+ROLES: Final = ("viewer", "analyst", "manager", "admin")
+
+PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
+    # What the shop sells, what the engine knows and did, and who did what.
+    "viewer": (
+        "catalog.view_category",
+        "catalog.view_channel",
+        "catalog.view_competitorprice",
+        "catalog.view_guardrailpolicy",
+        "catalog.view_listing",
+        "catalog.view_pricechange",
+        "catalog.view_product",
+        "catalog.view_salesimport",
+        "catalog.view_servedarm",
+        "catalog.view_servedexperiment",
+        "catalog.view_weeklysales",
+        "experiments.view_banditarm",
+        "experiments.view_banditcontext",
+        "experiments.view_deadletter",
+        "experiments.view_intensitypolicy",
+        "experiments.view_pricingdecision",
+        "experiments.view_streamoffset",
+        "optimizer.view_elasticityestimate",
+        "optimizer.view_elasticityfit",
+        "optimizer.view_optimizationrun",
+        "optimizer.view_recommendation",
+        "optimizer.view_runlimits",
+    ),
+    # Tries things out; publishes nothing by hand.
+    "analyst": ("optimizer.add_optimizationrun",),
+    # Decides prices and the rules for them.
+    "manager": (
+        "catalog.add_guardrailpolicy",
+        "catalog.change_guardrailpolicy",
+        "catalog.delete_guardrailpolicy",
+        "catalog.add_category",
+        "catalog.change_category",
+        "catalog.add_product",
+        "catalog.change_product",
+        "catalog.add_listing",
+        "catalog.change_listing",
+        "catalog.add_competitorprice",
+        "catalog.change_competitorprice",
+        "catalog.delete_competitorprice",
+        "experiments.add_intensitypolicy",
+        "experiments.change_intensitypolicy",
+        "optimizer.add_runlimits",
+        "optimizer.change_runlimits",
+    ),
+    # Lets people and programs in, and opens channels.
+    "admin": (
+        "auth.view_user",
+        "auth.add_user",
+        "auth.change_user",
+        "auth.view_group",
+        "catalog.add_channel",
+        "catalog.change_channel",
+        "catalog.view_adminaction",
+        "catalog.view_apikey",
+        "catalog.add_apikey",
+        "catalog.change_apikey",
+    ),
+}
+
+
+def permissions_of(role: str) -> set[str]:
+    """Return everything that a role may do, as `app.codename`."""
+    return {name for each in ROLES[: ROLES.index(role) + 1] for name in PERMISSIONS[each]}
+
+
+@transaction.atomic
+def set_up_roles() -> None:
+    """Make the four groups and give each exactly what the table says; groups of other names are left alone.
+
+    Raises:
+        LookupError: the table names a permission that no model has; the message says which.
+    """
+    known = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
+    for role in ROLES:
+        missing = sorted(permissions_of(role) - known.keys())
+        if missing:
+            raise LookupError(f"{missing[0]} of role {role} does not exist: migrate first, or mend pricing_site.roles")
+        group, _ = Group.objects.get_or_create(name=role)
+        group.permissions.set(known[name] for name in permissions_of(role))
