@@ -157,8 +157,25 @@ def _change(row: Listing, proposal: Proposal, floor: Decimal | None, source: Pri
         source=source,
         idempotency_key=proposal.idempotency_key,
         binding_rule=proposal.binding_rule,
-        explanation=proposal.explanation,
+        explanation=proposal.explanation | {"checked": _checked(row, source, now)},
     )
+
+
+def _checked(row: Listing, source: PriceSource, now: datetime) -> dict[str, Any]:
+    """Return what the gate itself knew when it let the price pass: the ledger explains a person's price as well."""
+    return {
+        "at": now.isoformat(),
+        "unit_cost": {
+            "value": None if row.unit_cost is None else f"{row.unit_cost.normalize():f}",
+            "at": None if row.unit_cost_at is None else row.unit_cost_at.isoformat(),
+            "assumed": row.unit_cost_assumed,
+        },
+        "rules": [rule.label for rule in _rules_for(source)],
+    }
+
+
+def _rules_for(source: PriceSource) -> tuple[Rule, ...]:
+    return (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
 
 
 def _price_before(row: Listing, source: PriceSource) -> Decimal | None:
@@ -181,7 +198,7 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
     exponent = facts.channel.currency_exponent
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
-    rules = (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
+    rules = _rules_for(source)
     reasons = (
         _refusal(row, proposals[row.pk], exponent, source)
         or ("missing_cost" if source.is_automatic and broken[Rule.UNPRICED][index] else None)

@@ -45,7 +45,10 @@ class ExplanationTables:
         return cls(
             model=str(stored.get("model") or ""),
             objective=str(stored.get("objective") or "").replace("_", " "),
-            inputs=_inputs(_mapping(stored.get("inputs")), channel),
+            inputs=[
+                *_inputs(_mapping(stored.get("inputs")), channel),
+                *_checked(_mapping(stored.get("checked")), channel),
+            ],
             clamps=_clamps(stored.get("clamps"), channel),
             guardrails=guardrail_rows(_mapping(stored.get("guardrails")), channel),
             expected=_expected(_mapping(stored.get("expected")), channel),
@@ -115,6 +118,19 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
         fallback = "learned from sales" if elasticity.get("informed") else "prior only"
         rows.append(["Elasticity", value, NOTHING, str(elasticity.get("note") or fallback)])
     return rows
+
+
+def _checked(checked: Mapping[str, Any], channel: Channel) -> Rows:
+    """Return what the gate knew when it let the price pass."""
+    cost = _mapping(checked.get("unit_cost"))
+    if not cost:
+        return []
+    value = "unknown" if cost.get("value") is None else money(cost["value"], channel, exact=True)
+    rules = ", ".join(rule_words(str(rule)) for rule in checked.get("rules", []))
+    return [
+        ["Unit cost at the gate", value, moment(cost.get("at")), _note(cost)],
+        ["Checked by the gate", rules or NOTHING, moment(checked.get("at")), ""],
+    ]
 
 
 def _note(entry: Mapping[str, Any]) -> str:

@@ -1,16 +1,19 @@
 """Products and prices, with what the optimiser knows of them. The catalog's page, extended from the floor above."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.decorators import display
 
 from catalog.admin.cells import admin_url, with_note
-from catalog.admin.formatting import NOTHING, money, number
+from catalog.admin.formatting import NOTHING, money, number, percent
 from catalog.admin.listings import ListingAdmin
 from catalog.admin.reasons import refusal_words
+from catalog.arms import SHARES
 from catalog.models import Listing
 from optimizer.models import ElasticityEstimate, ElasticityFit
 from optimizer.selectors.explanations import Replay, explanation_of
@@ -52,9 +55,10 @@ class PricedListingAdmin(ListingAdmin):
             panel["cards"].append(("Elasticity", elasticity_text(estimate), informed_text(estimate)))
         else:
             panel["cards"].append(("Elasticity", NOTHING, "no sales to learn from"))
-        known = explanation_of(listing=listing)
+        known = explanation_of(listing=listing, now=timezone.now())
         latest = known["latest_run"]
         return panel | {
+            "arms": _arm_rows(known["arms"], known["served"], listing),
             "replay": _replay_words(known["replay"], listing),
             "latest": latest,
             "latest_url": admin_url("optimizer_recommendation_change", latest.pk) if latest else "",
@@ -68,6 +72,19 @@ class PricedListingAdmin(ListingAdmin):
             return NOTHING
         spread = f"± {number(estimate.sd, decimals=2)}"
         return with_note(number(estimate.mean, decimals=2), spread if estimate.informed else f"{spread}, prior")
+
+
+def _arm_rows(arms: Sequence[Mapping[str, Any]], served: Mapping[str, Any], listing: Listing) -> list[list[str]]:
+    """Return (arm, price, share of the units, whether it is what is served now) of the running experiment."""
+    return [
+        [
+            arm["arm"],
+            money(arm["price"], listing.channel),
+            percent(Decimal(arm["share"]) / SHARES),
+            "served now" if arm["arm"] == served["arm"] else "",
+        ]
+        for arm in arms
+    ]
 
 
 def _replay_words(replay: Replay | None, listing: Listing) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from catalog.api.serializers import PriceChangeSerializer
+from catalog.api.serializers import PriceChangeSerializer, ServedPriceSerializer
 from catalog.money import amount_text
 from optimizer.models import OptimizationRun, Recommendation
 from optimizer.selectors.explanations import Replay
@@ -87,10 +87,24 @@ class ReplaySerializer(serializers.Serializer[Any]):
         return None if replay.price is None else amount_text(replay.price, replay.exponent)
 
 
+class ServedNowSerializer(ServedPriceSerializer):
+    valid_until = None  # type: ignore[assignment]  # an explanation is of this moment
+
+
+class ServedArmSerializer(serializers.Serializer[Any]):
+    arm = serializers.CharField()
+    share = serializers.IntegerField(help_text="Basis points of the units.")
+    price = serializers.CharField(help_text="Decimal string.")
+
+
 class ExplanationSerializer(serializers.Serializer[Any]):
+    served = ServedNowSerializer(help_text="What the storefront is answered now, with the arm that is drawn.")
+    arms = ServedArmSerializer(many=True, help_text="All arms of the experiment that the price is served through.")
     change = PriceChangeSerializer(allow_null=True, help_text="The ledger row in force; null: the list price stands.")
     why = serializers.JSONField(
-        source="change.explanation", default=dict, help_text="Inputs with times, model, candidate, clamps, guardrails."
+        source="change.explanation",
+        default=dict,
+        help_text="Inputs with times, model, candidate, clamps, guardrails; under `checked` what the gate itself knew.",
     )
     replay = ReplaySerializer(allow_null=True, help_text="The price worked out again from the recorded inputs alone.")
     latest_run = RecommendationSerializer(

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from catalog.api.idempotency import answer_once
 from catalog.api.pagination import ByPrimaryKey
 from catalog.api.problems import Problem
-from catalog.api.views import CHANNEL, required_listing
+from catalog.api.views import CHANNEL, REGION, region_of, required_listing
 from catalog.models.access import Scope
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.api.serializers import (
@@ -49,11 +49,12 @@ class ExplanationView(APIView):
     required_scope = Scope.PRICES_READ
 
     @extend_schema(
-        operation_id="price_explanation", parameters=[CHANNEL], responses=ExplanationSerializer, tags=["prices"]
+        operation_id="price_explanation", parameters=[CHANNEL, REGION], responses=ExplanationSerializer, tags=["prices"]
     )
     def get(self, request: Request, sku: str) -> Response:
         """Why one SKU has its price, and the same price worked out again from the recorded inputs."""
-        return Response(ExplanationSerializer(explanation_of(listing=required_listing(request, sku))).data)
+        known = explanation_of(listing=required_listing(request, sku), region=region_of(request), now=timezone.now())
+        return Response(ExplanationSerializer(known).data)
 
 
 class RunListView(APIView):

@@ -1,12 +1,15 @@
 """Why a listing has the price that it has."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from catalog.arms import answer_for
 from catalog.models import Listing, PriceChange
 from catalog.money import from_ticks
 from catalog.selectors.listings import price_change_in_force
+from catalog.selectors.served import served_records
 from optimizer.models import OptimizationRun, Recommendation
 from optimizer.replay import ReplayResult, admissible_ticks, replay_price
 
@@ -29,14 +32,20 @@ class Replay:
         return from_ticks(self.result.price_ticks, self.exponent)
 
 
-def explanation_of(*, listing: Listing) -> dict[str, Any]:
+def explanation_of(*, listing: Listing, now: datetime, region: str | None = None) -> dict[str, Any]:
     """Return the price in force with its inputs, clamps, expectation and the price that replaying them gives.
 
-    Where the newest run found the price in force best, or could not price the SKU, it stands under ``latest_run``.
+    ``served`` is what the storefront is answered at ``now`` for ``region``: with an experiment's arm where one is
+    drawn, and the fields that the law asks for; None for a product that is not sold. Where the newest run found the
+    price in force best, or could not price the SKU, it stands under ``latest_run``.
     """
     change = price_change_in_force(listing=listing)
     newest = newest_recommendation(listing=listing)
+    channel, sku = listing.channel.code, listing.product.sku
+    record = served_records(channel=channel, skus=[sku]).get(sku)
     return {
+        "served": answer_for(record, region=region, unix_time=now.timestamp()) if record else None,
+        "arms": record["experiment"]["arms"] if record and record["experiment"] else [],
         "change": change,
         "replay": _replay(change, listing.channel.currency_exponent) if change else None,
         "latest_run": newest if newest and (change is None or newest.run_id != change.run_id) else None,
@@ -50,7 +59,7 @@ def newest_recommendation(*, listing: Listing) -> Recommendation | None:
 
 
 def _replay(change: PriceChange, exponent: int) -> Replay | None:
-    """Work the price out again from the recorded inputs alone; None for a price that a person or the shop set."""
+    """Work the price out again from the recorded inputs alone; None where nothing was computed: see ``checked``."""
     recorded = change.explanation.get("replay")
     if not recorded:
         return None
