@@ -32,6 +32,7 @@ from catalog.admin.reasons import LIST_PRICE, change_in_words, refusal_words
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.selectors.attention import BELOW_COST, COST_UNKNOWN, SOLD_OUT
 from catalog.selectors.listings import price_history
 from catalog.selectors.pricing_facts import pricing_facts
 from catalog.services.listing_facts import change_listing_facts
@@ -55,6 +56,20 @@ class CostFilter(admin.SimpleListFilter):
             "given": Q(unit_cost__gt=0, unit_cost_assumed=False),
         }
         return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """The questions that a pricing manager asks in the morning."""
+
+    title = "what needs attention"
+    parameter_name = "attention"
+    conditions = {"below_cost": BELOW_COST, "cost_unknown": COST_UNKNOWN, "sold_out": SOLD_OUT}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("below_cost", "sold below cost"), ("cost_unknown", "cost unknown"), ("sold_out", "sold out")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Listing]) -> QuerySet[Listing]:
+        return queryset.filter(self.conditions.get(self.value() or "", Q()))
 
 
 class SourceFilter(admin.SimpleListFilter):
@@ -132,7 +147,7 @@ class ListingAdmin(SearchBySku):
     list_select_related = ("product__category", "channel")
     sortable_by = ("product_column",)
     ordering = ("product__sku", "pk")
-    list_filter = ("channel", ("product__category", AutocompleteFilter), SourceFilter, CostFilter)
+    list_filter = ("channel", ("product__category", AutocompleteFilter), AttentionFilter, SourceFilter, CostFilter)
     list_filter_submit = True
     autocomplete_fields = ("product", "channel")
     fieldsets = (

@@ -11,6 +11,7 @@ from catalog.admin.formatting import NOTHING, moment, number, percent
 from catalog.admin.paginator import approximate_count
 from catalog.admin.reasons import change_in_words
 from catalog.models import GuardrailPolicy, Listing, PriceChange, Product, WeeklySales
+from optimizer.admin.decisions import waiting_decisions
 from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
 from optimizer.admin.runs import STATUS_COLOURS, status_word
 from optimizer.models import ElasticityFit, OptimizationRun
@@ -24,6 +25,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     run = OptimizationRun.objects.select_related("channel", "fit").order_by("-created_at").first()
     return context | {
         "title": "Prices at a glance",
+        "decisions": waiting_decisions(request),
         "counts": _counts(),
         "run": _run(run) if run else None,
         "largest": _largest_changes(),
