@@ -63,6 +63,7 @@ def _limits(policy: GuardrailPolicy, channel: Channel) -> dict[str, Any]:
     rates = {
         "min_margin_bp": policy.min_margin,
         "max_change_bp": policy.max_change,
+        "max_change_per_day_bp": policy.max_change_per_day,
         "competitor_min_bp": policy.competitor_min,
         "competitor_max_bp": policy.competitor_max,
     }
@@ -76,5 +77,6 @@ def _limits(policy: GuardrailPolicy, channel: Channel) -> dict[str, Any]:
         for name, (amount, to_ticks) in amounts.items():
             limits[name] = None if amount is None else to_ticks(amount, channel.currency_exponent)
     limits["inventory_threshold"] = policy.inventory_threshold
+    limits["max_changes_per_day"] = policy.max_changes_per_day
     limits["price_endings"] = None if policy.price_endings is None else tuple(policy.price_endings)
     return limits
