@@ -76,8 +76,8 @@ def publish_prices(
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
     person set only the first), for an automatic price also ``missing_cost`` and the steps (``changes_per_day``,
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move),
-    ``price_changed_meanwhile``, ``overridden`` for an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
-    the commit on the new prices are served.
+    ``price_changed_meanwhile``, ``overridden`` for an automatic price where a person's is in force,
+    ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.

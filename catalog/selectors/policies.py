@@ -22,10 +22,13 @@ class PolicyBook:
     resolved: dict[tuple[int | None, int | None], ResolvedGuardrails]
 
     @classmethod
-    def for_channel(cls, channel: Channel) -> "PolicyBook":
+    def for_channel(cls, channel: Channel, proposed: GuardrailPolicy | None = None) -> "PolicyBook":
+        """Read the policies; one that is proposed and not saved stands in the place of its saved row."""
         policies = GuardrailPolicy.objects.select_related("category", "product", "channel")
+        if proposed is not None:
+            policies = policies.exclude(pk=proposed.pk)
         book = cls([], {}, {}, [], {})
-        for policy in policies:
+        for policy in [*policies, *([proposed] if proposed is not None else [])]:
             layer = (policy.scope, _limits(policy, channel))
             if policy.category_id is not None:
                 book.by_category[policy.category_id] = layer

@@ -1,11 +1,9 @@
 """What the guardrails and the optimiser must know about listings, in integer minor units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-
-from django.db.models import QuerySet
 
 from catalog.guardrails import GuardrailBatch, PriceFacts, ResolvedGuardrails, int_column
 from catalog.models import Channel, Listing
@@ -31,11 +29,13 @@ class PricingFacts:
         return len(self.listings)
 
 
-def pricing_facts(*, channel: Channel, listings: QuerySet[Listing], now: datetime) -> PricingFacts:
-    """Read the facts of the given listings of ``channel`` in the queryset's order."""
+def pricing_facts(
+    *, channel: Channel, listings: Iterable[Listing], now: datetime, book: PolicyBook | None = None
+) -> PricingFacts:
+    """Read the facts of the given listings of ``channel`` in their order; ``book`` for policies that are not saved."""
     rows = list(listings)
     exponent = channel.currency_exponent
-    book = PolicyBook.for_channel(channel)
+    book = book or PolicyBook.for_channel(channel)
     resolved = [book.resolve(category_id=row.product.category_id, product_id=row.product_id) for row in rows]
     competitors = competitor_reference_prices(listing_ids=[row.pk for row in rows], now=now)
     return PricingFacts(

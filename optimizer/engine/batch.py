@@ -50,8 +50,9 @@ class GPUBatchProcessor:
                 `changes_today`, price changes since then; `currency_exponent`, decimals of the currency, default 2;
                 and limits of single rows, null for the default: `min_margin`, `max_change`, `max_change_per_day`,
                 `competitor_min`, `competitor_max` (fractions), `floor`, `ceiling`, `map_price` (currency),
-                `inventory_threshold` (units), `max_changes_per_day` (changes), `price_endings` (list, or text such as `99,49`).
-                Amounts are rounded to the minor unit, costs to its hundredth, half to even.
+                `inventory_threshold` (units), `max_changes_per_day` (changes), `price_endings`
+                (list, or text such as `99,49`). Amounts are rounded to the minor unit, costs to its hundredth, half to
+                even.
             objective: `profit`, `revenue`, `market_share`, or another registered one.
             guardrails: limits for all rows, or one row each; None for the defaults.
 
