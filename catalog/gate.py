@@ -18,10 +18,12 @@ from django.db import connection, transaction
 from catalog.guardrails import (
     HARD_RULES,
     MISSING,
+    STEP_RULES,
     Rule,
     hard_floor_ticks,
     int_column,
     loss_floor_ticks,
+    step_violations_batch,
     violations_batch,
 )
 from catalog.models import Channel, Listing, PriceChange
@@ -72,9 +74,10 @@ def publish_prices(
 
     Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
-    person set only the first), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``overridden`` for
-    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
-    the commit on the new prices are served.
+    person set only the first), for an automatic price also ``missing_cost`` and the steps (``changes_per_day``,
+    ``max_change``, ``max_change_per_day``; not where a hard rule forces the move),
+    ``price_changed_meanwhile``, ``overridden`` for an automatic price where a person's is in force,
+    ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -175,7 +178,9 @@ def _checked(row: Listing, source: PriceSource, now: datetime) -> dict[str, Any]
 
 
 def _rules_for(source: PriceSource) -> tuple[Rule, ...]:
-    return (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
+    if source.is_personal:
+        return (Rule.LOSS_FLOOR,)
+    return HARD_RULES + STEP_RULES if source.is_automatic else HARD_RULES
 
 
 def _price_before(row: Listing, source: PriceSource) -> Decimal | None:
@@ -199,6 +204,8 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
     rules = _rules_for(source)
+    if source.is_automatic:
+        broken |= step_violations_batch(prices, facts.limits, facts.facts)
     reasons = (
         _refusal(row, proposals[row.pk], exponent, source)
         or ("missing_cost" if source.is_automatic and broken[Rule.UNPRICED][index] else None)

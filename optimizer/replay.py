@@ -27,6 +27,16 @@ SAME_SCORE: Final = 1e-9
 
 MAX_EXPONENT: Final = 600.0
 
+OPTIONAL: Final = {
+    "inventory": None,
+    "competitor_price_ticks": None,
+    "day_start_ticks": None,
+    "changes_today": None,
+    "log_demand_sd": 0.0,
+    "price_ticks": None,
+}
+"""What an explanation may leave out, as those recorded before a rule existed do, and what that means."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
@@ -67,8 +77,9 @@ def replay_price(explanation: Mapping[str, Any]) -> ReplayResult:
 
     Args:
         explanation: `objective` (`profit`, `revenue` or `market_share`), `current_price_ticks`, `cost_units`,
-            `demand`, `elasticity_mean`, `elasticity_sd`, `guardrails` (fields of `Guardrails`); `inventory` and
-            `competitor_price_ticks` may be None or absent, `log_demand_sd` absent for 0. `price_ticks`, where present,
+            `demand`, `elasticity_mean`, `elasticity_sd`, `guardrails` (fields of `Guardrails`); `inventory`,
+            `competitor_price_ticks`, `day_start_ticks` and `changes_today` may be None or absent, `log_demand_sd`
+            absent for 0. `price_ticks`, where present,
             is the price to confirm. Other keys are ignored.
 
     Returns:
@@ -104,6 +115,8 @@ def _band(rails: Guardrails, inputs: Mapping[str, Any]) -> Band | None:
         current_ticks=inputs["current_price_ticks"],
         stock=inputs["inventory"],
         competitor_ticks=inputs["competitor_price_ticks"],
+        day_start_ticks=inputs["day_start_ticks"],
+        changes_today=inputs["changes_today"],
     )
 
 
@@ -124,8 +137,7 @@ def _complete(explanation: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"objective {explanation['objective']!r} cannot be replayed; add its score to optimizer.replay"
         )
-    optional = {"inventory": None, "competitor_price_ticks": None, "log_demand_sd": 0.0, "price_ticks": None}
-    return optional | dict(explanation)
+    return OPTIONAL | dict(explanation)
 
 
 def _unpriced_reason(inputs: Mapping[str, Any], has_cost: bool, has_upper_limit: bool) -> str | None:

@@ -15,6 +15,8 @@ Rows = list[list[str]]
 GUARDRAIL_NAMES = {
     "min_margin_bp": "Minimum margin",
     "max_change_bp": "Maximum change",
+    "max_change_per_day_bp": "Maximum change a day",
+    "max_changes_per_day": "Changes a day",
     "inventory_threshold": "Not lowered with less stock than",
     "floor": "Lowest price",
     "ceiling": "Highest price",
@@ -96,6 +98,7 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
         "current_price": "Price before",
         "unit_cost": "Unit cost",
         "competitor_price": "Competitors' median price",
+        "day_start_price": "Price 24 hours before",
     }
     rows: Rows = []
     for name, label in amounts.items():
@@ -108,6 +111,11 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
     if stock:
         value = "not limited" if stock.get("value") is None else f"{number(stock['value'])} units"
         rows.append(["Stock", value, moment(stock.get("at")), _note(stock)])
+    changes = _mapping(inputs.get("changes_today"))
+    if changes:
+        rows.append(
+            ["Changes within 24 hours", number(changes.get("value")), f"since {moment(changes.get('since'))}", ""]
+        )
     demand = _mapping(inputs.get("demand"))
     if demand:
         week = f"week of {moment(demand['week'])}" if demand.get("week") else NOTHING

@@ -87,6 +87,12 @@ class GuardrailPolicyForm(forms.ModelForm):
         highest=100,
         help_text="Largest step up or down against the price in force. Repeated runs may go on in the same direction.",
     )
+    max_change_per_day = PercentField(
+        label="Maximum change a day",
+        lowest=0,
+        highest=100,
+        help_text="Largest change within 24 hours, against the price in force when they began.",
+    )
     competitor_min = PercentField(
         label="At least",
         lowest=-99,
@@ -108,6 +114,8 @@ class GuardrailPolicyForm(forms.ModelForm):
             *SCOPES,
             "min_margin",
             "max_change",
+            "max_change_per_day",
+            "max_changes_per_day",
             "inventory_threshold",
             "currency",
             "floor",
@@ -120,6 +128,7 @@ class GuardrailPolicyForm(forms.ModelForm):
         )
         labels = {
             "inventory_threshold": "Not lowered below",
+            "max_changes_per_day": "Changes a day",
             "floor": "Lowest price",
             "ceiling": "Highest price",
             "map_price": "Minimum advertised price",
@@ -127,6 +136,8 @@ class GuardrailPolicyForm(forms.ModelForm):
         }
         help_texts = {
             "inventory_threshold": "Units: with fewer in stock the price is not lowered.",
+            "max_changes_per_day": "After so many changes within 24 hours the price stays as it is. A person may still "
+            "change it.",
             "floor": "No price below it is published.",
             "ceiling": "It yields to the cost and the margin.",
             "map_price": "Agreed with the supplier; stronger than the lowest and the highest price.",
@@ -134,6 +145,7 @@ class GuardrailPolicyForm(forms.ModelForm):
         }
         widgets = {
             "inventory_threshold": UnfoldAdminDecimalFieldWidget,
+            "max_changes_per_day": UnfoldAdminDecimalFieldWidget,
             "floor": UnfoldAdminTextInputWidget,
             "ceiling": UnfoldAdminTextInputWidget,
             "map_price": UnfoldAdminTextInputWidget,
@@ -193,13 +205,24 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
                 "wins: everything &lt; category &lt; product &lt; channel. An empty limit says nothing.",
             },
         ),
-        ("Margin and steps", {"fields": ("min_margin", "max_change", "inventory_threshold")}),
+        (
+            "Margin and steps",
+            {
+                "fields": (
+                    "min_margin",
+                    "max_change",
+                    "max_change_per_day",
+                    "max_changes_per_day",
+                    "inventory_threshold",
+                )
+            },
+        ),
         (
             "Price limits",
             {
                 "fields": ("currency", "floor", "ceiling", "map_price", "price_endings"),
                 "description": "Where limits conflict the stronger holds: cost, margin, advertised minimum, lowest, "
-                "highest, maximum change, low stock, competitors, ending.",
+                "highest, changes a day, maximum change, maximum change a day, low stock, competitors, ending.",
             },
         ),
         ("Distance to competitors", {"fields": ("competitor_min", "competitor_max")}),

@@ -23,6 +23,8 @@ RULE_WORDS = {
     "low_stock": "low stock",
     "competitor": "the distance to competitors",
     "price_ending": "the price ending",
+    "max_change_per_day": "the maximum change a day",
+    "changes_per_day": "the number of changes a day",
 }
 
 NOT_PRICED_WORDS = {

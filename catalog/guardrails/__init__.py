@@ -9,14 +9,19 @@ Units, everywhere in this package:
 - a rate is a number of **basis points** (1 bp = 1/10,000), int64;
 - `MISSING` stands for a value that is not there, in every array.
 
-Precedence, strongest first: loss floor, minimum margin, MAP, floor, ceiling, maximum change, low stock, competitor
-corridor, price ending. A conflict never raises: the stronger rule holds and the weaker one gets as near as it can.
-Where two rules give the very same limit the answer names the weaker.
+Precedence, strongest first: loss floor, minimum margin, MAP, floor, ceiling (the hard rules); changes per day, maximum
+change, maximum change per day (the step rules); low stock, competitor corridor, price ending. A conflict never raises:
+the stronger rule holds and the weaker one gets as near as it can. Where two rules give the very same limit the answer
+names the weaker.
+
+The step rules, by name: `changes_per_day` holds the price in force once a SKU has used up its changes of a day;
+`max_change` limits one step, against the price in force; `max_change_per_day` limits the sum of a day's steps, against
+the price that was in force when the day began. A day is the 24 hours before the decision.
 """
 
 from .arrays import MISSING, Bools, Codes, Ints, int_column
 from .band import Band, BandBatch, admissible_band, band_of
-from .checking import violations, violations_batch
+from .checking import step_violations_batch, violations, violations_batch
 from .clamping import Clamped, ClampedBatch, Trail, clamp_batch, clamp_price
 from .endings import EndingTable, admissible_prices
 from .facts import PriceFacts
@@ -30,7 +35,17 @@ from .limits import (
     index_endings,
     resolve_guardrails,
 )
-from .rules import BASIS, COST_UNITS_PER_TICK, HARD_RULES, MISSING_CANDIDATE, MISSING_COST, RULE_LABELS, UNBOUNDED, Rule
+from .rules import (
+    BASIS,
+    COST_UNITS_PER_TICK,
+    HARD_RULES,
+    MISSING_CANDIDATE,
+    MISSING_COST,
+    RULE_LABELS,
+    STEP_RULES,
+    UNBOUNDED,
+    Rule,
+)
 
 __all__ = [
     "BASIS",
@@ -42,6 +57,7 @@ __all__ = [
     "MISSING_CANDIDATE",
     "MISSING_COST",
     "RULE_LABELS",
+    "STEP_RULES",
     "UNBOUNDED",
     "Band",
     "BandBatch",
@@ -69,6 +85,7 @@ __all__ = [
     "loss_floor_ticks",
     "margin_floor_ticks",
     "resolve_guardrails",
+    "step_violations_batch",
     "violations",
     "violations_batch",
 ]

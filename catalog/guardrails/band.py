@@ -95,9 +95,16 @@ def band_of(
     current_ticks: int | None,
     stock: int | None = None,
     competitor_ticks: int | None = None,
+    day_start_ticks: int | None = None,
+    changes_today: int | None = None,
 ) -> Band | None:
     """Return one SKU's admissible interval, or None where it has no cost. Arguments as in `PriceFacts`."""
     facts = PriceFacts.single(
-        cost_units=cost_units, current_ticks=current_ticks, stock=stock, competitor_ticks=competitor_ticks
+        cost_units=cost_units,
+        current_ticks=current_ticks,
+        stock=stock,
+        competitor_ticks=competitor_ticks,
+        day_start_ticks=day_start_ticks,
+        changes_today=changes_today,
     )
     return admissible_band(GuardrailBatch.from_rows([guardrails]), facts).row(0)

@@ -130,9 +130,16 @@ def clamp_price(
     current_ticks: int | None,
     stock: int | None = None,
     competitor_ticks: int | None = None,
+    day_start_ticks: int | None = None,
+    changes_today: int | None = None,
 ) -> Clamped:
     """Clamp one candidate price (ticks) to its guardrails: `clamp_batch` with a single row."""
     facts = PriceFacts.single(
-        cost_units=cost_units, current_ticks=current_ticks, stock=stock, competitor_ticks=competitor_ticks
+        cost_units=cost_units,
+        current_ticks=current_ticks,
+        stock=stock,
+        competitor_ticks=competitor_ticks,
+        day_start_ticks=day_start_ticks,
+        changes_today=changes_today,
     )
     return clamp_batch(int_column([candidate]), GuardrailBatch.from_rows([guardrails]), facts).row(0)

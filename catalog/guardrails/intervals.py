@@ -33,6 +33,7 @@ def hard_floor_ticks(limits: GuardrailBatch, facts: PriceFacts) -> Ints:
 def intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Interval]:
     """Yield every rule, strongest first, as (rule, low, high) in ticks."""
     yield from hard_intervals(limits, facts)
+    yield from step_intervals(limits, facts)
     yield from _soft_intervals(limits, facts)
 
 
@@ -49,13 +50,19 @@ def hard_intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Interv
     yield Rule.CEILING, np.zeros_like(cost), np.where(known(limits.ceiling), limits.ceiling, UNBOUNDED)
 
 
-def _soft_intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Interval]:
-    """Yield the soft rules, strongest first, as (rule, low, high) in ticks."""
-    current, rival = facts.current_ticks, facts.competitor_ticks
-    moves = known(limits.max_change_bp) & positive(current)
-    down, up = _scaled(current, -limits.max_change_bp, moves), _scaled(current, limits.max_change_bp, moves)
-    yield Rule.MAX_CHANGE, _ceil_div(down, BASIS), np.where(moves, up // BASIS, UNBOUNDED)
+def step_intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Interval]:
+    """Yield the rules of how far and how often a price moves, strongest first, as (rule, low, high) in ticks."""
+    current = facts.current_ticks
+    used_up = known(limits.max_changes_per_day) & known(facts.changes_today) & positive(current)
+    used_up &= facts.changes_today >= limits.max_changes_per_day
+    yield Rule.CHANGES_PER_DAY, np.where(used_up, current, 0), np.where(used_up, current, UNBOUNDED)
+    yield _around(Rule.MAX_CHANGE, current, limits.max_change_bp)
+    yield _around(Rule.MAX_CHANGE_PER_DAY, facts.day_start_ticks, limits.max_change_per_day_bp)
 
+
+def _soft_intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Interval]:
+    """Yield the weakest rules, strongest first, as (rule, low, high) in ticks."""
+    current, rival = facts.current_ticks, facts.competitor_ticks
     low_stock = known(facts.stock) & known(limits.inventory_threshold) & (facts.stock < limits.inventory_threshold)
     yield _from_below(Rule.LOW_STOCK, current, low_stock & positive(current))
 
@@ -64,6 +71,13 @@ def _soft_intervals(limits: GuardrailBatch, facts: PriceFacts) -> Iterator[Inter
     low = _ceil_div(_scaled(rival, limits.competitor_min_bp, near), BASIS)
     high = np.where(far, _scaled(rival, limits.competitor_max_bp, far) // BASIS, UNBOUNDED)
     yield Rule.COMPETITOR, np.where(near, low, 0), high
+
+
+def _around(rule: Rule, anchor: Ints, rate_bp: Ints) -> Interval:
+    """Return the prices within a rate of an anchor; everything where either is not there."""
+    applies = known(rate_bp) & positive(anchor)
+    low, high = _scaled(anchor, -rate_bp, applies), _scaled(anchor, rate_bp, applies)
+    return rule, _ceil_div(low, BASIS), np.where(applies, high // BASIS, UNBOUNDED)
 
 
 def _from_below(rule: Rule, low: Ints, applies: Bools) -> Interval:

@@ -23,6 +23,8 @@ class Guardrails:
         map_price: minimum advertised price, ticks, > 0.
         competitor_min_bp: lowest distance to the competitor reference price, basis points, > −10,000.
         competitor_max_bp: highest distance to the competitor reference price, basis points, > −10,000.
+        max_change_per_day_bp: largest change against the price in force 24 hours ago, basis points, ≥ 0.
+        max_changes_per_day: changes within 24 hours after which the price stays as it is, ≥ 0.
         price_endings: allowed last digits of the price in minor units, such as `("99", "49")`; empty for any.
 
     Raises:
@@ -37,12 +39,16 @@ class Guardrails:
     map_price: int | None = None
     competitor_min_bp: int | None = None
     competitor_max_bp: int | None = None
+    max_change_per_day_bp: int | None = None
+    max_changes_per_day: int | None = None
     price_endings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require("min_margin_bp", self.min_margin_bp, 0, BASIS - 1)
-        _require("max_change_bp", self.max_change_bp, 0, 1_000 * BASIS)
-        _require("inventory_threshold", self.inventory_threshold, 0, UNBOUNDED)
+        for name in ("max_change_bp", "max_change_per_day_bp"):
+            _require(name, getattr(self, name), 0, 1_000 * BASIS)
+        for name in ("inventory_threshold", "max_changes_per_day"):
+            _require(name, getattr(self, name), 0, UNBOUNDED)
         for name in ("floor", "ceiling", "map_price"):
             _require(name, getattr(self, name), 1, UNBOUNDED - 1)
         for name in ("competitor_min_bp", "competitor_max_bp"):
@@ -51,6 +57,11 @@ class Guardrails:
         for ending in self.price_endings:
             if not (isinstance(ending, str) and ending.isascii() and ending.isdigit() and len(ending) <= 4):
                 raise ValueError(f"price_endings: {ending!r} is no ending; use one to four digits, such as '99'")
+
+    @property
+    def limits_a_day(self) -> bool:
+        """Whether a limit needs to know what the price did within the last day."""
+        return self.max_change_per_day_bp is not None or self.max_changes_per_day is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the limits as a JSON-able dict, for an explanation."""
@@ -120,7 +131,7 @@ class GuardrailBatch:
 
     Args:
         min_margin_bp, max_change_bp, inventory_threshold, floor, ceiling, map_price, competitor_min_bp,
-            competitor_max_bp: (sku,) int64, units as in `Guardrails`.
+            competitor_max_bp, max_change_per_day_bp, max_changes_per_day: (sku,) int64, units as in `Guardrails`.
         ending_set: (sku,) int64, index into `ending_sets`.
         ending_sets: the few distinct sets of price endings; the first is always the empty one.
     """
@@ -133,6 +144,8 @@ class GuardrailBatch:
     map_price: Ints
     competitor_min_bp: Ints
     competitor_max_bp: Ints
+    max_change_per_day_bp: Ints
+    max_changes_per_day: Ints
     ending_set: Ints
     ending_sets: tuple[tuple[str, ...], ...] = ((),)
 

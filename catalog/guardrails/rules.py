@@ -27,6 +27,8 @@ class Rule(IntEnum):
     LOW_STOCK = 9
     COMPETITOR = 10
     PRICE_ENDING = 11
+    MAX_CHANGE_PER_DAY = 12
+    CHANGES_PER_DAY = 13
 
     @property
     def label(self) -> str:
@@ -39,3 +41,6 @@ RULE_LABELS: Final = tuple(rule.label for rule in Rule)
 
 HARD_RULES: Final = (Rule.LOSS_FLOOR, Rule.MIN_MARGIN, Rule.MAP, Rule.FLOOR, Rule.CEILING)
 """The rules that the publish gate refuses to break on any path, strongest first."""
+
+STEP_RULES: Final = (Rule.CHANGES_PER_DAY, Rule.MAX_CHANGE, Rule.MAX_CHANGE_PER_DAY)
+"""The rules of how far and how often a price moves, strongest first: the gate holds automatic prices to them."""

@@ -39,6 +39,17 @@ class GuardrailPolicy(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text="Largest step against the price in force, as a fraction.",
     )
+    max_change_per_day = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="Largest change within 24 hours, against the price in force when they began, as a fraction.",
+    )
+    max_changes_per_day = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="After so many changes within 24 hours the price stays as it is."
+    )
     inventory_threshold = models.PositiveIntegerField(
         null=True, blank=True, help_text="With fewer units in stock the price is not lowered."
     )
@@ -110,6 +121,10 @@ class GuardrailPolicy(models.Model):
             models.CheckConstraint(
                 condition=Q(max_change__isnull=True) | Q(max_change__gte=0, max_change__lte=1),
                 name="policy_max_change_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_change_per_day__isnull=True) | Q(max_change_per_day__gte=0, max_change_per_day__lte=1),
+                name="policy_max_change_per_day_sane",
             ),
         ]
 

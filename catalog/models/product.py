@@ -1,3 +1,4 @@
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -29,6 +30,12 @@ class Channel(models.Model):
         default=2, help_text="Decimals of the currency's minor unit: 2 for GBP and EUR, 0 for JPY."
     )
     country = models.CharField(max_length=2, help_text="ISO 3166 code; decides which price law applies.")
+    own_sellers = ArrayField(
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        help_text="The shop's own names among competitors' offers, divided by commas: their offers are left out.",
+    )
 
     class Meta:
         ordering = ["code"]

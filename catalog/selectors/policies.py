@@ -22,10 +22,13 @@ class PolicyBook:
     resolved: dict[tuple[int | None, int | None], ResolvedGuardrails]
 
     @classmethod
-    def for_channel(cls, channel: Channel) -> "PolicyBook":
+    def for_channel(cls, channel: Channel, proposed: GuardrailPolicy | None = None) -> "PolicyBook":
+        """Read the policies; one that is proposed and not saved stands in the place of its saved row."""
         policies = GuardrailPolicy.objects.select_related("category", "product", "channel")
+        if proposed is not None:
+            policies = policies.exclude(pk=proposed.pk)
         book = cls([], {}, {}, [], {})
-        for policy in policies:
+        for policy in [*policies, *([proposed] if proposed is not None else [])]:
             layer = (policy.scope, _limits(policy, channel))
             if policy.category_id is not None:
                 book.by_category[policy.category_id] = layer
@@ -63,6 +66,7 @@ def _limits(policy: GuardrailPolicy, channel: Channel) -> dict[str, Any]:
     rates = {
         "min_margin_bp": policy.min_margin,
         "max_change_bp": policy.max_change,
+        "max_change_per_day_bp": policy.max_change_per_day,
         "competitor_min_bp": policy.competitor_min,
         "competitor_max_bp": policy.competitor_max,
     }
@@ -76,5 +80,6 @@ def _limits(policy: GuardrailPolicy, channel: Channel) -> dict[str, Any]:
         for name, (amount, to_ticks) in amounts.items():
             limits[name] = None if amount is None else to_ticks(amount, channel.currency_exponent)
     limits["inventory_threshold"] = policy.inventory_threshold
+    limits["max_changes_per_day"] = policy.max_changes_per_day
     limits["price_endings"] = None if policy.price_endings is None else tuple(policy.price_endings)
     return limits

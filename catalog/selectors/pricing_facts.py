@@ -1,16 +1,15 @@
 """What the guardrails and the optimiser must know about listings, in integer minor units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-
-from django.db.models import QuerySet
 
 from catalog.guardrails import GuardrailBatch, PriceFacts, ResolvedGuardrails, int_column
 from catalog.models import Channel, Listing
 from catalog.money import to_cost_units, to_ticks
 from catalog.selectors.competitors import competitor_reference_prices
+from catalog.selectors.days import PriceDay, day_start, price_days
 from catalog.selectors.policies import PolicyBook
 
 
@@ -24,30 +23,45 @@ class PricingFacts:
     limits: GuardrailBatch
     resolved: list[ResolvedGuardrails]
     competitors: dict[int, tuple[Decimal, datetime, bool]]
+    day_start: datetime
 
     def __len__(self) -> int:
         return len(self.listings)
 
 
-def pricing_facts(*, channel: Channel, listings: QuerySet[Listing], now: datetime) -> PricingFacts:
-    """Read the facts of the given listings of ``channel`` in the queryset's order."""
+def pricing_facts(
+    *, channel: Channel, listings: Iterable[Listing], now: datetime, book: PolicyBook | None = None
+) -> PricingFacts:
+    """Read the facts of the given listings of ``channel`` in their order; ``book`` for policies that are not saved."""
     rows = list(listings)
     exponent = channel.currency_exponent
-    book = PolicyBook.for_channel(channel)
+    book = book or PolicyBook.for_channel(channel)
     resolved = [book.resolve(category_id=row.product.category_id, product_id=row.product_id) for row in rows]
     competitors = competitor_reference_prices(listing_ids=[row.pk for row in rows], now=now)
     return PricingFacts(
         channel=channel,
         listings=rows,
-        facts=_price_facts(rows, competitors, exponent),
+        facts=_price_facts(rows, competitors, _days(rows, resolved, now), exponent),
         limits=GuardrailBatch.from_rows([each.guardrails for each in resolved]),
         resolved=resolved,
         competitors=competitors,
+        day_start=day_start(now),
     )
 
 
+def _days(rows: Sequence[Listing], resolved: Sequence[ResolvedGuardrails], now: datetime) -> dict[int, PriceDay]:
+    """Return the last day of the listings that have a limit of a day; the ledger is read for those that changed."""
+    limited = [row for row, each in zip(rows, resolved, strict=True) if each.guardrails.limits_a_day]
+    changed = {row.pk for row in limited if row.price_since is not None and row.price_since > day_start(now)}
+    still = {row.pk: PriceDay(row.price_in_force, 0) for row in limited if row.pk not in changed}
+    return still | price_days(listing_ids=sorted(changed), now=now)
+
+
 def _price_facts(
-    rows: Sequence[Listing], competitors: dict[int, tuple[Decimal, datetime, bool]], exponent: int
+    rows: Sequence[Listing],
+    competitors: dict[int, tuple[Decimal, datetime, bool]],
+    days: dict[int, PriceDay],
+    exponent: int,
 ) -> PriceFacts:
     return PriceFacts(
         cost_units=int_column(
@@ -58,4 +72,8 @@ def _price_facts(
         competitor_ticks=int_column(
             [to_ticks(competitors[row.pk][0], exponent) if row.pk in competitors else None for row in rows]
         ),
+        day_start_ticks=int_column(
+            [to_ticks(days[row.pk].start_price, exponent) if row.pk in days else None for row in rows]
+        ),
+        changes_today=int_column([days[row.pk].changes if row.pk in days else None for row in rows]),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from catalog.guardrails import PriceFacts, clamp_batch, hard_floor_ticks
+from catalog.guardrails import clamp_batch, hard_floor_ticks
 from catalog.models import Listing
 from catalog.models.listing import PriceSource
 from catalog.money import to_ticks
@@ -45,15 +45,8 @@ def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
     anchors = np.array([to_ticks(row.list_price, exponent) for row in facts.listings], dtype=np.int64)
     steps = anchors[:, None] * (10_000 + np.array(LADDER_BP)) // 10_000
     repeat = np.repeat(np.arange(len(facts)), len(LADDER_BP))
-    repeated = PriceFacts(
-        cost_units=facts.facts.cost_units[repeat],
-        current_ticks=facts.facts.current_ticks[repeat],
-        stock=facts.facts.stock[repeat],
-        competitor_ticks=facts.facts.competitor_ticks[repeat],
-    )
-    prices: list[list[int]] = (
-        clamp_batch(steps.ravel(), facts.limits.take(repeat), repeated).price.reshape(steps.shape).tolist()
-    )
+    clamped = clamp_batch(steps.ravel(), facts.limits.take(repeat), facts.facts.take(repeat))
+    prices: list[list[int]] = clamped.price.reshape(steps.shape).tolist()
     return prices
 
 

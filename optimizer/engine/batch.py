@@ -46,11 +46,13 @@ class GPUBatchProcessor:
             frame: pandas, Polars (eager) or PyArrow table, one row a SKU. Required: `sku`; `price`, currency, > 0;
                 `unit_cost`, currency, ≥ 0 (null or 0: not priced); `demand`, units expected in the period at `price`,
                 ≥ 0; `elasticity_mean`, signed; `elasticity_sd`, ≥ 0. Optional: `log_demand_sd`, ≥ 0; `inventory`,
-                units; `competitor_price`, currency; `currency_exponent`, decimals of the currency, default 2; and
-                limits of single rows, null for the default: `min_margin`, `max_change`, `competitor_min`,
-                `competitor_max` (fractions), `floor`, `ceiling`, `map_price` (currency), `inventory_threshold`
-                (units), `price_endings` (list, or text such as `99,49`). Amounts are rounded to the minor unit,
-                costs to its hundredth, half to even.
+                units; `competitor_price`, currency; `day_start_price`, currency, in force 24 hours ago;
+                `changes_today`, price changes since then; `currency_exponent`, decimals of the currency, default 2;
+                and limits of single rows, null for the default: `min_margin`, `max_change`, `max_change_per_day`,
+                `competitor_min`, `competitor_max` (fractions), `floor`, `ceiling`, `map_price` (currency),
+                `inventory_threshold` (units), `max_changes_per_day` (changes), `price_endings`
+                (list, or text such as `99,49`). Amounts are rounded to the minor unit, costs to its hundredth, half to
+                even.
             objective: `profit`, `revenue`, `market_share`, or another registered one.
             guardrails: limits for all rows, or one row each; None for the defaults.
 

@@ -19,10 +19,20 @@ DEFAULT_EXPONENT: Final = 2.0
 RATES: Final = {
     "min_margin": "min_margin_bp",
     "max_change": "max_change_bp",
+    "max_change_per_day": "max_change_per_day_bp",
     "competitor_min": "competitor_min_bp",
     "competitor_max": "competitor_max_bp",
 }
 """Override columns that are fractions, and the guardrail each sets."""
+
+RATE_DOMAINS: Final = {
+    "min_margin": (0.0, 0.9999),
+    "max_change": (0.0, 1000.0),
+    "max_change_per_day": (0.0, 1000.0),
+}
+
+COUNTS: Final = ("inventory_threshold", "max_changes_per_day")
+"""Override columns that are whole numbers."""
 
 AMOUNTS: Final = ("floor", "ceiling", "map_price")
 """Override columns that are amounts in the currency's unit."""
@@ -65,6 +75,8 @@ def read_frame(frame: nw.DataFrame[Any], guardrails: Guardrails | GuardrailBatch
         log_demand_sd=_reals(frame, "log_demand_sd") if "log_demand_sd" in frame.columns else None,
         inventory=to_units(numbers_or(frame, "inventory", np.nan)),
         competitor_ticks=to_ticks(_optional_prices(frame, "competitor_price"), exponent),
+        day_start_ticks=to_ticks(_optional_prices(frame, "day_start_price"), exponent),
+        changes_today=to_units(numbers_or(frame, "changes_today", np.nan)),
         guardrails=_guardrails(frame, guardrails, exponent),
     )
     return inputs, exponent
@@ -112,8 +124,9 @@ def _guardrails(frame: nw.DataFrame[Any], base: Guardrails | GuardrailBatch | No
     for column in AMOUNTS:
         if column in frame.columns:
             overrides[column] = to_ticks(_optional_prices(frame, column), exponent)
-    if "inventory_threshold" in frame.columns:
-        overrides["inventory_threshold"] = to_units(numbers(frame, "inventory_threshold"))
+    for column in COUNTS:
+        if column in frame.columns:
+            overrides[column] = to_units(numbers(frame, column))
     changed: dict[str, Any] = {
         field: np.where(values == MISSING, getattr(limits, field), values) for field, values in overrides.items()
     }
@@ -123,7 +136,7 @@ def _guardrails(frame: nw.DataFrame[Any], base: Guardrails | GuardrailBatch | No
 
 def _rates(frame: nw.DataFrame[Any], name: str) -> Floats:
     values = numbers(frame, name)
-    lowest, below = {"min_margin": (0.0, 0.9999), "max_change": (0.0, 1000.0)}.get(name, (-0.9999, 1000.0))
+    lowest, below = RATE_DOMAINS.get(name, (-0.9999, 1000.0))
     cure = f"give a fraction from {lowest:g} to under {below:g}, such as 0.15 for 15 %"
     check_domain(name, values, (values < lowest) | (values >= below), cure)
     return values

@@ -13,6 +13,15 @@ Floats = NDArray[np.float64]
 UNPRICED_REASONS: Final = ("", "missing_cost", "missing_price", "no_demand", "no_upper_limit")
 """Why a SKU got no price, by the code in `PricingResult.unpriced`; code 0 means that it got one."""
 
+WHOLE_COLUMNS: Final = (
+    "current_ticks",
+    "cost_units",
+    "inventory",
+    "competitor_ticks",
+    "day_start_ticks",
+    "changes_today",
+)
+
 MISSING_COST, MISSING_PRICE, NO_DEMAND, NO_UPPER_LIMIT = range(1, 5)
 
 
@@ -30,6 +39,10 @@ class PricingInputs:
         log_demand_sd: (sku,) float64, standard deviation of the log of demand, ≥ 0; None for 0.
         inventory: (sku,) int64 units; `MISSING` where nothing limits sales; None for all `MISSING`.
         competitor_ticks: (sku,) int64 minor units; `MISSING` where there is none; None for all `MISSING`.
+        day_start_ticks: (sku,) int64 minor units, the price in force 24 hours ago; `MISSING` or ≤ 0: the maximum
+            change per day does not apply; None for all `MISSING`.
+        changes_today: (sku,) int64, changes of the price within 24 hours; `MISSING`: not limited; None for all
+            `MISSING`.
 
     Raises:
         ValueError: an array has another length, or a value outside its domain; the message names the array, the row
@@ -45,9 +58,11 @@ class PricingInputs:
     log_demand_sd: Floats | None = None
     inventory: Ints | None = None
     competitor_ticks: Ints | None = None
+    day_start_ticks: Ints | None = None
+    changes_today: Ints | None = None
 
     def __post_init__(self) -> None:
-        for name in ("current_ticks", "cost_units", "inventory", "competitor_ticks"):
+        for name in WHOLE_COLUMNS:
             self._check_whole(name)
         for name in ("demand", "elasticity_mean", "elasticity_sd", "log_demand_sd"):
             self._check_real(name, lowest=-np.inf if name == "elasticity_mean" else 0.0)
@@ -86,11 +101,14 @@ class PricingInputs:
     def facts(self) -> PriceFacts:
         """Return the facts that the guardrails are measured against."""
         assert self.inventory is not None and self.competitor_ticks is not None
+        assert self.day_start_ticks is not None and self.changes_today is not None
         return PriceFacts(
             cost_units=self.cost_units,
             current_ticks=self.current_ticks,
             stock=self.inventory,
             competitor_ticks=self.competitor_ticks,
+            day_start_ticks=self.day_start_ticks,
+            changes_today=self.changes_today,
         )
 
 

@@ -70,10 +70,22 @@ def _inputs(decision: ChunkDecision, index: int) -> dict[str, Any]:
             "note": estimate.note if estimate else NO_ESTIMATE,
         },
     }
+    inputs |= _today(decision, index)
     if competitor:
         price, seen, assumed = competitor
         inputs["competitor_price"] = {"value": amount_text(price, exponent), "at": _time(seen), "assumed": assumed}
     return inputs
+
+
+def _today(decision: ChunkDecision, index: int) -> dict[str, Any]:
+    """Return what the limits of a day were measured against; nothing where no such limit applies."""
+    facts, start = decision.facts.facts, decision.facts.day_start.isoformat()
+    today: dict[str, Any] = {}
+    if facts.day_start_ticks[index] != MISSING:
+        today["day_start_price"] = {"value": decision.amount(facts.day_start_ticks[index]), "at": start}
+    if facts.changes_today[index] != MISSING:
+        today["changes_today"] = {"value": int(facts.changes_today[index]), "since": start}
+    return today
 
 
 def _time(moment: Any) -> str | None:
@@ -138,6 +150,7 @@ def _expected(decision: ChunkDecision, index: int) -> dict[str, Any]:
 def _replay(decision: ChunkDecision, index: int) -> dict[str, Any]:
     inputs = decision.inputs
     assert inputs.inventory is not None and inputs.competitor_ticks is not None and inputs.log_demand_sd is not None
+    assert inputs.day_start_ticks is not None and inputs.changes_today is not None
     return {
         "objective": decision.run.objective,
         "current_price_ticks": _known(inputs.current_ticks[index]),
@@ -148,6 +161,8 @@ def _replay(decision: ChunkDecision, index: int) -> dict[str, Any]:
         "log_demand_sd": float(inputs.log_demand_sd[index]),
         "inventory": _known(inputs.inventory[index]),
         "competitor_price_ticks": _known(inputs.competitor_ticks[index]),
+        "day_start_ticks": _known(inputs.day_start_ticks[index]),
+        "changes_today": _known(inputs.changes_today[index]),
         "guardrails": decision.facts.resolved[index].guardrails.as_dict(),
         "price_ticks": _known(decision.result.price_ticks[index]),
     }

@@ -57,6 +57,8 @@ def pricing_inputs(facts: PricingFacts, estimates: list[ElasticityEstimate | Non
         log_demand_sd=np.ascontiguousarray(log_demand_sd),
         inventory=facts.facts.stock,
         competitor_ticks=facts.facts.competitor_ticks,
+        day_start_ticks=facts.facts.day_start_ticks,
+        changes_today=facts.facts.changes_today,
         guardrails=facts.limits,
     )
 

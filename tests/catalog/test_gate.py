@@ -99,7 +99,7 @@ def test_two_proposals_for_one_listing_are_an_error():
 
 
 def test_the_database_refuses_a_price_below_its_floor_whoever_writes():
-    listing = make_listing()
+    listing = make_listing(unit_cost=None)
     with pytest.raises(IntegrityError, match="ledger_price_not_below_floor"):
         PriceChange.objects.create(
             listing=listing, version=1, price=1, prior_price=1, floor=2, valid_from=timezone.now(), source="override"
@@ -128,7 +128,7 @@ def test_the_prior_price_is_the_lowest_of_thirty_days_before():
     listing = make_listing()
     start = timezone.now() - timedelta(days=60)
     for day, price in [(0, "8.00"), (40, "10.00"), (50, "9.00")]:
-        publish(listing, price, now=start + timedelta(days=day))
+        publish(listing, price, source=PriceSource.OVERRIDE, now=start + timedelta(days=day))
     # 80 -> 100 -> 90 within 30 days: the row in force when the window opened counts.
     assert PriceChange.objects.get(version=3).prior_price == Decimal("8.00")
 
@@ -206,6 +206,6 @@ def test_history_never_runs_backwards():
 def test_the_list_price_before_the_first_row_counts_for_thirty_days():
     # 80 -> 100 -> 90 within 30 days, the first of them only a list price
     listing, start = make_listing(list_price=Decimal("8.00")), timezone.now() - timedelta(days=20)
-    publish(listing, "10.00", now=start)
-    publish(listing, "9.00", now=start + timedelta(days=5))
+    publish(listing, "10.00", source=PriceSource.OVERRIDE, now=start)
+    publish(listing, "9.00", source=PriceSource.OVERRIDE, now=start + timedelta(days=5))
     assert PriceChange.objects.get(version=2).prior_price == Decimal("8.00")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from catalog.guardrails import (
     MISSING,
+    STEP_RULES,
     UNBOUNDED,
     EndingTable,
     GuardrailBatch,
@@ -24,6 +25,7 @@ from catalog.guardrails import (
     clamp_batch,
     clamp_price,
     resolve_guardrails,
+    step_violations_batch,
     violations,
     violations_batch,
 )
@@ -46,6 +48,8 @@ def any_guardrails(draw):
         map_price=draw(maybe(st.integers(1, 400))),
         competitor_min_bp=draw(maybe(st.integers(-5000, 3000))),
         competitor_max_bp=draw(maybe(st.integers(-3000, 5000))),
+        max_change_per_day_bp=draw(maybe(st.integers(0, 5000))),
+        max_changes_per_day=draw(maybe(st.integers(0, 3))),
         price_endings=draw(st.sampled_from([(), ("9",), ("5", "9"), ("49", "99"), ("00",), ("95", "9")])),
     )
 
@@ -56,11 +60,15 @@ any_facts = st.fixed_dictionaries(
         "current_ticks": maybe(st.integers(1, 400)),
         "stock": maybe(st.integers(0, 100)),
         "competitor_ticks": maybe(st.integers(1, 400)),
+        "day_start_ticks": maybe(st.integers(1, 400)),
+        "changes_today": maybe(st.integers(0, 4)),
     }
 )
 
 
-def reference_intervals(rails, *, cost_units, current_ticks, stock, competitor_ticks):
+def reference_intervals(
+    rails, *, cost_units, current_ticks, stock, competitor_ticks, day_start_ticks=None, changes_today=None
+):
     """State each rule in rational numbers, strongest first: the independent reference."""
     cost, top = Fraction(cost_units, 100), Fraction(UNBOUNDED)
     yield cost, top
@@ -68,9 +76,15 @@ def reference_intervals(rails, *, cost_units, current_ticks, stock, competitor_t
     yield Fraction(rails.map_price or 0), top
     yield Fraction(rails.floor or 0), top
     yield Fraction(0), Fraction(rails.ceiling or UNBOUNDED)
+    counted = None not in (current_ticks, changes_today, rails.max_changes_per_day)
+    if counted and changes_today >= rails.max_changes_per_day:
+        yield Fraction(current_ticks), Fraction(current_ticks)
     if current_ticks is not None and rails.max_change_bp is not None:
         change = Fraction(rails.max_change_bp, 10_000)
         yield current_ticks * (1 - change), current_ticks * (1 + change)
+    if day_start_ticks is not None and rails.max_change_per_day_bp is not None:
+        change = Fraction(rails.max_change_per_day_bp, 10_000)
+        yield day_start_ticks * (1 - change), day_start_ticks * (1 + change)
     if None not in (current_ticks, stock, rails.inventory_threshold) and stock < rails.inventory_threshold:
         yield Fraction(current_ticks), top
     if competitor_ticks is not None:
@@ -120,6 +134,44 @@ def test_the_loss_floor_wins_over_a_ceiling_below_cost():
 def test_a_hard_floor_wins_over_the_maximum_change(limits, rule):
     clamped = clamp_price(500, Guardrails(**limits), cost_units=70_00, current_ticks=500, stock=500)
     assert (clamped.price, clamped.rule) == (700, rule)
+
+
+def test_a_day_limits_the_sum_of_its_steps():
+    rails = Guardrails(max_change_per_day_bp=2500)
+    clamped = clamp_price(1500, rails, cost_units=50_000, current_ticks=1200, day_start_ticks=1000, stock=500)
+    assert (clamped.price, clamped.rule) == (1250, Rule.MAX_CHANGE_PER_DAY)
+    assert clamped.trail == [("max_change_per_day", 1500, 1250)]
+
+
+def test_one_step_wins_over_a_day_that_was_left_by_a_person():
+    rails = Guardrails(max_change_per_day_bp=1000)
+    clamped = clamp_price(1000, rails, cost_units=50_000, current_ticks=2000, day_start_ticks=1000, stock=500)
+    assert (clamped.price, clamped.rule) == (1600, Rule.MAX_CHANGE)
+
+
+def test_used_up_changes_hold_the_price_in_force():
+    rails = Guardrails(max_changes_per_day=2, price_endings=("99",))
+    facts = {"cost_units": 50_000, "current_ticks": 1003, "stock": 500}
+    held = clamp_price(1100, rails, changes_today=2, **facts)
+    assert (held.price, held.rule.label) == (1003, "changes_per_day")
+    assert clamp_price(1100, rails, changes_today=1, **facts).price == 1099
+    assert clamp_price(1100, rails, **facts).price == 1099  # not known: the rule does not apply
+
+
+def test_a_cost_that_rose_moves_a_price_whose_changes_are_used_up():
+    rails = Guardrails(max_changes_per_day=0)
+    clamped = clamp_price(1000, rails, cost_units=85_000 * 2, current_ticks=1000, changes_today=0)
+    assert (clamped.price, clamped.rule) == (2000, Rule.MIN_MARGIN)
+
+
+@settings(max_examples=600, deadline=None)
+@given(any_guardrails(), any_facts, st.integers(1, 600))
+def test_the_gates_steps_are_broken_by_what_lies_outside_their_part_of_the_band(rails, facts, price):
+    facts = facts | {"stock": None, "competitor_ticks": None}
+    broken = step_violations_batch(np.array([price]), GuardrailBatch.from_rows([rails]), PriceFacts.single(**facts))
+    lower, upper = reference_band(rails, **facts)
+    assert any(mask[0] for mask in broken.values()) == (not lower <= price <= upper)
+    assert tuple(broken) == STEP_RULES
 
 
 def test_low_stock_holds_the_price_up():

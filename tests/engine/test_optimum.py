@@ -44,6 +44,8 @@ def sku(**changes):
         "log_demand_sd": 0.0,
         "inventory": None,
         "competitor_price_ticks": None,
+        "day_start_ticks": None,
+        "changes_today": None,
         "guardrails": dict(FREE),
     }
     return case | changes
@@ -63,6 +65,8 @@ def optimize(cases, device="cpu", objective=None, batch_size=65_536):
         log_demand_sd=column("log_demand_sd", np.float64),
         inventory=column("inventory", np.int64),
         competitor_ticks=column("competitor_price_ticks", np.int64),
+        day_start_ticks=column("day_start_ticks", np.int64),
+        changes_today=column("changes_today", np.int64),
         guardrails=GuardrailBatch.from_rows([Guardrails.from_dict(case["guardrails"]) for case in cases]),
     )
     return optimize_ticks(inputs, objective or cases[0]["objective"], device=device, batch_size=batch_size)
@@ -86,6 +90,8 @@ any_case = st.fixed_dictionaries(
         "log_demand_sd": st.sampled_from([0.0]) | st.floats(0.001, 2),
         "inventory": maybe(st.integers(0, 600)),
         "competitor_price_ticks": maybe(st.integers(1, 700)),
+        "day_start_ticks": maybe(st.integers(1, 700)),
+        "changes_today": maybe(st.integers(0, 3)),
         "guardrails": st.fixed_dictionaries(
             {
                 "min_margin_bp": maybe(st.integers(0, 5000)),
@@ -96,6 +102,8 @@ any_case = st.fixed_dictionaries(
                 "map_price": maybe(st.integers(1, 700)),
                 "competitor_min_bp": maybe(st.integers(-5000, 1000)),
                 "competitor_max_bp": maybe(st.integers(-1000, 5000)),
+                "max_change_per_day_bp": maybe(st.integers(0, 9000)),
+                "max_changes_per_day": maybe(st.integers(0, 4)),
                 "price_endings": st.sampled_from([(), ("9",), ("5", "9"), ("49", "99"), ("00",), ("95", "9")]),
             }
         ),
