@@ -23,6 +23,9 @@ RULE_WORDS = {
     "low_stock": "low stock",
     "competitor": "the distance to competitors",
     "price_ending": "the price ending",
+    "family": "one price for the whole family",
+    "size_ladder": "a larger pack is never dearer per unit",
+    "quality_ladder": "the better one costs more",
 }
 
 NOT_PRICED_WORDS = {

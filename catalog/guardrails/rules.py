@@ -27,6 +27,9 @@ class Rule(IntEnum):
     LOW_STOCK = 9
     COMPETITOR = 10
     PRICE_ENDING = 11
+    FAMILY = 12
+    SIZE_LADDER = 13
+    QUALITY_LADDER = 14
 
     @property
     def label(self) -> str:
