@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='pricegroupmember',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'size_ladder'), ('pack_size__gt', 0)), models.Q(models.Q(('kind', 'size_ladder'), _negated=True), ('pack_size__isnull', True)), _connector='OR'), name='price_group_pack_size_of_size', violation_error_message='A pack size is for size ladders, where every member needs one above zero.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'size_ladder'), ('pack_size__gt', 0), ('pack_size__isnull', False)), models.Q(models.Q(('kind', 'size_ladder'), _negated=True), ('pack_size__isnull', True)), _connector='OR'), name='price_group_pack_size_of_size', violation_error_message='A pack size is for size ladders, where every member needs one above zero.'),
         ),
         migrations.AddConstraint(
             model_name='pricegroupmember',

@@ -91,7 +91,8 @@ class PriceGroupMember(models.Model):
                 violation_error_message="A position is for quality ladders, where every member needs one.",
             ),
             models.CheckConstraint(
-                condition=Q(kind="size_ladder", pack_size__gt=0) | (~Q(kind="size_ladder") & Q(pack_size__isnull=True)),
+                condition=Q(kind="size_ladder", pack_size__isnull=False, pack_size__gt=0)
+                | (~Q(kind="size_ladder") & Q(pack_size__isnull=True)),
                 name="price_group_pack_size_of_size",
                 violation_error_message="A pack size is for size ladders, where every member needs one above zero.",
             ),
