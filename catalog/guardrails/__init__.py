@@ -30,6 +30,7 @@ from .limits import (
     index_endings,
     resolve_guardrails,
 )
+from .relations import RELATIONS, Place, relation_shortfalls
 from .rules import BASIS, COST_UNITS_PER_TICK, HARD_RULES, MISSING_CANDIDATE, MISSING_COST, RULE_LABELS, UNBOUNDED, Rule
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "MISSING",
     "MISSING_CANDIDATE",
     "MISSING_COST",
+    "RELATIONS",
     "RULE_LABELS",
     "UNBOUNDED",
     "Band",
@@ -54,6 +56,7 @@ __all__ = [
     "Guardrails",
     "Interval",
     "Ints",
+    "Place",
     "PriceFacts",
     "ResolvedGuardrails",
     "Rule",
@@ -68,6 +71,7 @@ __all__ = [
     "int_column",
     "loss_floor_ticks",
     "margin_floor_ticks",
+    "relation_shortfalls",
     "resolve_guardrails",
     "violations",
     "violations_batch",
