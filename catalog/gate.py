@@ -15,6 +15,7 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from catalog.group_check import check_groups
 from catalog.guardrails import (
     HARD_RULES,
     MISSING,
@@ -52,12 +53,16 @@ class Proposal:
 
 @dataclass(frozen=True)
 class PublishReport:
-    """What the gate did with each proposal, by listing id."""
+    """What the gate did with each proposal, by listing id.
+
+    ``broken_relations`` names the family or ladder that a published price leaves broken.
+    """
 
     published: list[int]
     unchanged: list[int]
     already_published: list[int]
     refused: dict[int, str]
+    broken_relations: dict[int, str] = field(default_factory=dict)
 
 
 def publish_prices(
@@ -74,10 +79,11 @@ def publish_prices(
 
     Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
-    person set only the first), for an automatic price also ``missing_cost`` and the steps (``changes_per_day``,
-    ``max_change``, ``max_change_per_day``; not where a hard rule forces the move),
-    ``price_changed_meanwhile``, ``overridden`` for an automatic price where a person's is in force,
-    ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new prices are served.
+    person set only the first); for an automatic price also ``missing_cost``, the steps (``changes_per_day``,
+    ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
+    ``quality_ladder`` where it would break the relation of related prices, and ``overridden`` where a person's price is
+    in force; ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on
+    the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -94,6 +100,9 @@ def publish_prices(
         already = _already_published(proposals)
         refused = _refusals(facts, by_listing, source)
         refused |= {pk: "unknown_listing" for pk in by_listing.keys() - {row.pk for row in facts.listings}}
+        passing = {pk: each.price for pk, each in by_listing.items() if pk not in refused.keys() | already}
+        groups = check_groups(channel=channel, listings=facts.listings, prices=passing, source=source)
+        refused |= groups.refused
         unchanged = (
             {row.pk for row in facts.listings if row.price == by_listing[row.pk].price} - refused.keys() - already
         )
@@ -113,6 +122,7 @@ def publish_prices(
         unchanged=sorted(unchanged),
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
+        broken_relations=groups.broken,
     )
 
 

@@ -25,6 +25,9 @@ RULE_WORDS = {
     "price_ending": "the price ending",
     "max_change_per_day": "the maximum change a day",
     "changes_per_day": "the number of changes a day",
+    "family": "one price for the whole family",
+    "size_ladder": "a larger pack is never dearer per unit",
+    "quality_ladder": "the better one costs more",
 }
 
 NOT_PRICED_WORDS = {

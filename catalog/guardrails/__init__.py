@@ -35,6 +35,7 @@ from .limits import (
     index_endings,
     resolve_guardrails,
 )
+from .relations import RELATIONS, Place, relation_shortfalls
 from .rules import (
     BASIS,
     COST_UNITS_PER_TICK,
@@ -56,6 +57,7 @@ __all__ = [
     "MISSING",
     "MISSING_CANDIDATE",
     "MISSING_COST",
+    "RELATIONS",
     "RULE_LABELS",
     "STEP_RULES",
     "UNBOUNDED",
@@ -70,6 +72,7 @@ __all__ = [
     "Guardrails",
     "Interval",
     "Ints",
+    "Place",
     "PriceFacts",
     "ResolvedGuardrails",
     "Rule",
@@ -84,6 +87,7 @@ __all__ = [
     "int_column",
     "loss_floor_ticks",
     "margin_floor_ticks",
+    "relation_shortfalls",
     "resolve_guardrails",
     "step_violations_batch",
     "violations",

@@ -29,6 +29,9 @@ class Rule(IntEnum):
     PRICE_ENDING = 11
     MAX_CHANGE_PER_DAY = 12
     CHANGES_PER_DAY = 13
+    FAMILY = 14
+    SIZE_LADDER = 15
+    QUALITY_LADDER = 16
 
     @property
     def label(self) -> str:

@@ -3,6 +3,7 @@ from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
+from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
 from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
@@ -18,6 +19,9 @@ __all__ = [
     "IdempotencyRecord",
     "Listing",
     "PriceChange",
+    "PriceGroup",
+    "PriceGroupMember",
+    "PriceRelation",
     "Product",
     "SalesImport",
     "ServedArm",
