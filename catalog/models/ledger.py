@@ -27,6 +27,10 @@ class PriceChange(models.Model):
     explanation = models.JSONField(default=dict, help_text="Inputs with times, model, candidate and clamp trail.")
     personalised = models.BooleanField(default=False, help_text="Whether personal data was used.")
 
+    # By a database trigger, whatever a writer says: SHA-256 of the hash before and of all other columns.
+    previous_hash = models.BinaryField(max_length=32, db_default=b"", editable=False)
+    row_hash = models.BinaryField(max_length=32, db_default=b"", editable=False)
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["listing", "version"], name="ledger_version_once"),
