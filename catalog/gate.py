@@ -82,8 +82,8 @@ def publish_prices(
     person set only the first); for an automatic price also ``missing_cost``, the steps (``changes_per_day``,
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
     ``quality_ladder`` where it would break the relation of related prices, and ``overridden`` where a person's price is
-    in force; ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on
-    the new prices are served.
+    in force; for every price ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``.
+    From the commit on the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.

@@ -62,7 +62,7 @@ DROP FUNCTION catalog_ledger_chain();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0005_served_revision_and_arms")]
+    dependencies = [("catalog", "0008_price_relations")]
     operations = [
         migrations.AddField(
             "pricechange", "previous_hash", models.BinaryField(db_default=b"", editable=False, max_length=32)
