@@ -52,7 +52,7 @@ def test_a_larger_pack_may_not_become_dearer_per_unit_nor_cheaper_in_total():
     assert publish(small, "4.99").refused == {small.pk: "size_ladder"}
     assert publish(large, "10.01").refused == {large.pk: "size_ladder"}
     assert publish(large, "9.99").published
-    one, two = related("size_ladder", 1, 2, prices=("9.50", "10.00"))
+    _, two = related("size_ladder", 1, 2, prices=("9.50", "10.00"))
     assert publish(two, "9.49").refused == {two.pk: "size_ladder"}
     assert publish(two, "9.50").published
 
