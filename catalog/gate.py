@@ -28,7 +28,7 @@ from catalog.guardrails import (
     violations_batch,
 )
 from catalog.models import Channel, Listing, PriceChange
-from catalog.models.listing import PriceSource
+from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
@@ -104,7 +104,9 @@ def publish_prices(
         groups = check_groups(channel=channel, listings=facts.listings, prices=passing, source=source)
         refused |= groups.refused
         unchanged = (
-            {row.pk for row in facts.listings if row.price == by_listing[row.pk].price} - refused.keys() - already
+            {row.pk for row in facts.listings if _in_force_already(row, by_listing[row.pk], source)}
+            - refused.keys()
+            - already
         )
         skipped = refused.keys() | already | unchanged
         changes = [
@@ -193,6 +195,11 @@ def _rules_for(source: PriceSource) -> tuple[Rule, ...]:
     return HARD_RULES + STEP_RULES if source.is_automatic else HARD_RULES
 
 
+def _in_force_already(row: Listing, proposal: Proposal, source: PriceSource) -> bool:
+    """Tell whether nothing would change: neither the price nor whether a person holds it against automatic ones."""
+    return row.price == proposal.price and (row.price_source in HELD_SOURCES) == (source in HELD_SOURCES)
+
+
 def _price_before(row: Listing, source: PriceSource) -> Decimal | None:
     """Return the price that was in force; before anything was published that is the list price, or nothing at all."""
     if row.price is None and source == PriceSource.LIST_PRICE:
@@ -231,7 +238,7 @@ def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSourc
         return "inactive"
     if proposal.expected_version is not None and proposal.expected_version != row.price_version:
         return "price_changed_meanwhile"
-    if source.is_automatic and row.price_source == PriceSource.OVERRIDE:
+    if source.is_automatic and row.price_source in HELD_SOURCES:
         return "overridden"
     if from_ticks(to_ticks(proposal.price, exponent), exponent) != proposal.price:
         return "not_a_minor_unit"

@@ -1,5 +1,7 @@
 from celery import shared_task
+from django.utils import timezone
 
+from catalog.services import apply_overrides
 from catalog.services.served_records import warm_cold_cache
 
 
@@ -7,3 +9,9 @@ from catalog.services.served_records import warm_cold_cache
 def warm_price_cache() -> int:
     """Fill Redis where it is cold: after it restarted, or everything was forgotten. Else this does nothing."""
     return warm_cold_cache()
+
+
+@shared_task
+def apply_due_overrides() -> None:
+    """Start and end what is due, should no `manage.py run_schedules` be running."""
+    apply_overrides.apply_due_overrides(now=timezone.now())

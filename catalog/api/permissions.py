@@ -10,6 +10,7 @@ from catalog.models.access import Scope
 PERMISSION_OF_SCOPE = {
     Scope.PRICES_READ: "catalog.view_listing",
     Scope.RUNS_WRITE: "optimizer.add_optimizationrun",
+    Scope.OVERRIDES_WRITE: "catalog.add_priceoverride",
 }
 
 

@@ -3,6 +3,7 @@ from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
+from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
 from catalog.models.sales import SalesImport, WeeklySales
@@ -21,6 +22,7 @@ __all__ = [
     "PriceChange",
     "PriceGroup",
     "PriceGroupMember",
+    "PriceOverride",
     "PriceRelation",
     "Product",
     "SalesImport",

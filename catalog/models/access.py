@@ -14,6 +14,7 @@ class Scope(models.TextChoices):
 
     PRICES_READ = "prices:read", "read prices, history and explanations"
     RUNS_WRITE = "runs:write", "start optimisation runs and read them"
+    OVERRIDES_WRITE = "overrides:write", "schedule overrides and promotions, cancel and read them"
 
 
 class ApiKey(models.Model):

@@ -17,6 +17,7 @@ class PriceSource(models.TextChoices):
     EXPERIMENT = "experiment", "experiment"
     OVERRIDE = "override", "override"
     ROLLBACK = "rollback", "rollback"
+    PROMOTION = "promotion", "promotion"
 
     @property
     def is_automatic(self) -> bool:
@@ -26,7 +27,11 @@ class PriceSource(models.TextChoices):
     @property
     def is_personal(self) -> bool:
         """Whether somebody at the shop set this very price: of the hard rules, only the loss floor stops it."""
-        return self in {PriceSource.LIST_PRICE, PriceSource.OVERRIDE}
+        return self in {PriceSource.LIST_PRICE, PriceSource.OVERRIDE, PriceSource.PROMOTION}
+
+
+# While one of these is in force, automatic prices are refused and no experiment's arm is served beside it.
+HELD_SOURCES = frozenset({PriceSource.OVERRIDE, PriceSource.PROMOTION})
 
 
 class Listing(models.Model):

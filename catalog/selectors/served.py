@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from catalog.cached_values import CachedValue, price_name
 from catalog.models import Listing, PriceChange, ServedExperiment
-from catalog.models.listing import PriceSource
+from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
 from catalog.selectors.prior_price import lowest_recent_prices
@@ -77,7 +77,7 @@ def _record(row: Any, lowest: dict[int, Any], experiment: ServedExperiment | Non
     reduced = row.change_previous_price is not None and price < row.change_previous_price
     prior = row.change_prior_price if reduced else lowest.get(row.pk, price)
     # A person's price is meant for everybody: no arm is served beside it.
-    served_through = None if row.price_source == PriceSource.OVERRIDE else experiment
+    served_through = None if row.price_source in HELD_SOURCES else experiment
     return {
         "sku": row.product.sku,
         "channel": row.channel.code,

@@ -8,7 +8,7 @@ import numpy as np
 
 from catalog.guardrails import clamp_batch, hard_floor_ticks
 from catalog.models import Listing
-from catalog.models.listing import PriceSource
+from catalog.models.listing import HELD_SOURCES
 from catalog.money import to_ticks
 from catalog.selectors.listings import active_listings
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
@@ -51,7 +51,7 @@ def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
 
 
 def _ladder(row: Listing, prices: list[int], floor: int) -> Ladder:
-    if row.price_source == PriceSource.OVERRIDE:
+    if row.price_source in HELD_SOURCES:
         return Ladder(row, (), floor, held_because="override")
     if row.unit_cost is None or row.unit_cost <= 0:
         return Ladder(row, (), floor, held_because="missing_cost")
