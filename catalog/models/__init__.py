@@ -3,6 +3,7 @@ from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.product import Category, Channel, Product
+from catalog.models.rollback import RolledBackPrice, RunRollback
 from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 
@@ -17,6 +18,8 @@ __all__ = [
     "Listing",
     "PriceChange",
     "Product",
+    "RolledBackPrice",
+    "RunRollback",
     "SalesImport",
     "ServedArm",
     "ServedExperiment",
