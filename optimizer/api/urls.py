@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizer.api import views
+from optimizer.api import rollback_views, views
 
 urlpatterns = [
     path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
@@ -8,4 +8,5 @@ urlpatterns = [
     path("optimization-runs/<uuid:run_id>", views.RunView.as_view()),
     path("optimization-runs/<uuid:run_id>/results", views.RunResultsView.as_view()),
     path("optimization-runs/<uuid:run_id>/errors", views.RunErrorsView.as_view()),
+    path("optimization-runs/<uuid:run_id>/rollback", rollback_views.RunRollbackView.as_view()),
 ]
