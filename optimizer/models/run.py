@@ -136,3 +136,9 @@ class Recommendation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.listing_id}: {self.price}"
+
+    @property
+    def revenue_change_mean(self) -> float | None:
+        if self.expected_revenue is None or self.revenue_before is None:
+            return None
+        return self.expected_revenue - self.revenue_before

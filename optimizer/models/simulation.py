@@ -20,3 +20,12 @@ class Simulation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> str:
+        """One of computing, computed, promoted and failed."""
+        if self.promoted_at is not None:
+            return "promoted"
+        if not self.run.is_finished:
+            return "computing"
+        return "failed" if self.run.status == OptimizationRun.Status.FAILED else "computed"
