@@ -117,13 +117,19 @@ class SimulationView(APIView):
         return shown(required_simulation(run_id))
 
 
+class ByListing(ByPrimaryKey):
+    """Pages of one simulation's rows in the order in which an index has them."""
+
+    ordering = "listing_id"
+
+
 @extend_schema_view(get=extend_schema(operation_id="simulation_diff", tags=TAGS))
 class SimulationDiffView(ListAPIView[Any]):
     """Live and simulated price of every SKU of a simulation, and what the change is expected to bring."""
 
     required_scope = Scope.RUNS_WRITE
     serializer_class = SimulatedPriceSerializer
-    pagination_class = ByPrimaryKey
+    pagination_class = ByListing
 
     def get_queryset(self) -> Any:
         return simulated_prices(run=required_simulation(self.kwargs["run_id"]).run)
