@@ -38,6 +38,7 @@ NAVIGATION = [
         "title": "Optimiser",
         "items": [
             _page("Optimisation runs", "model_training", "optimizer", "optimizationrun"),
+            _page("Simulations", "science", "optimizer", "simulation"),
             _page("Recommendations", "recommend", "optimizer", "recommendation"),
             _page("Run limits", "speed", "optimizer", "runlimits"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),

@@ -114,6 +114,35 @@ def demand_charts(explanation: Mapping[str, Any], price: Any, channel: Channel) 
     return charts
 
 
+def step_chart(
+    title: str,
+    ends: tuple[float, float],
+    heights: Sequence[float],
+    x_label: Callable[[float], str],
+    y_label: Callable[[float], str],
+) -> Chart:
+    """Draw classes of equal width from one end to the other as steps that stand on zero."""
+    x = _scale(ends[0], ends[1], LEFT, WIDTH - RIGHT)
+    levels, y = _vertical(min(0.0, *heights), max(0.0, *heights))
+    width = (ends[1] - ends[0]) / len(heights)
+    steps = [f"M{LEFT} {y(0.0):.1f}"]
+    for index, height in enumerate(heights):
+        steps.append(f"V{y(height):.1f}H{x(ends[0] + (index + 1) * width):.1f}")
+    steps.append(f"V{y(0.0):.1f}")
+    middles = [ends[0] + (index + 0.5) * width for index in range(len(heights))]
+    return Chart(
+        title=title,
+        path="".join(steps),
+        x_ticks=[Tick(x(at), x_label(at)) for at in _levels(ends[0], ends[1], 4) if ends[0] <= at <= ends[1]],
+        y_ticks=[Tick(y(level), y_label(level)) for level in levels],
+        dots=[
+            (x(at), y(height), f"{x_label(at)}: {y_label(height)}")
+            for at, height in zip(middles, heights, strict=True)
+            if height
+        ],
+    )
+
+
 def _demand_inputs(
     inputs: Mapping[str, Any],
 ) -> tuple[float, float, float, float, float | None, float | None] | None:

@@ -25,6 +25,7 @@ TITLES = {
     "conflict": "The request conflicts with another",
     "idempotency-key-reused": "This Idempotency-Key was used with another body",
     "precondition-failed": "The resource changed meanwhile",
+    "precondition-required": "The request must say which state it is meant for",
     "payload-too-large": "The request is too large",
     "too-many-requests": "Too many requests",
     "unavailable": "The service is not available",
@@ -33,11 +34,19 @@ TITLES = {
 
 
 class Problem(exceptions.APIException):
-    """Raise to answer with a problem of a given type."""
+    """Raise to answer with a problem of a given type; ``members`` are more that a program may want to read."""
 
-    def __init__(self, kind: str, status_code: int, detail: str, *, pointer: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        status_code: int,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.kind, self.status_code, self.pointer = kind, status_code, pointer
+        self.kind, self.status_code, self.pointer, self.members = kind, status_code, pointer, members or {}
 
 
 def problem_body(
@@ -66,6 +75,8 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     if not isinstance(error, exceptions.APIException):
         return None
     body = problem_body(*_kind_and_status(error), _detail(error), list(_field_errors(error)))
+    if isinstance(error, Problem):
+        body |= error.members
     return Response(body, status=error.status_code, headers=_headers(error), content_type=CONTENT_TYPE)
 
 

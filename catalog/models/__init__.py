@@ -6,6 +6,7 @@ from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
+from catalog.models.rollback import RolledBackPrice, RunRollback
 from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 
@@ -25,6 +26,8 @@ __all__ = [
     "PriceOverride",
     "PriceRelation",
     "Product",
+    "RolledBackPrice",
+    "RunRollback",
     "SalesImport",
     "ServedArm",
     "ServedExperiment",

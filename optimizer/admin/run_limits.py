@@ -6,9 +6,10 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from catalog.admin.base import PricingModelAdmin
-from catalog.admin.formatting import percent
+from catalog.admin.formatting import number, percent
 from catalog.admin.policies import PercentField
 from optimizer.models import RunLimits
 
@@ -20,6 +21,14 @@ class RunLimitsForm(forms.ModelForm):
         highest=100,
         help_text="Share of the priced SKUs. A run that would change more is held back; empty means no limit.",
     )
+    max_skus_changed = forms.IntegerField(
+        label="SKUs changed, at most",
+        min_value=0,
+        max_value=2_147_483_647,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Number of SKUs. A run that would change more is held back; empty means no limit.",
+    )
     max_revenue_drop = PercentField(
         label="Fall of revenue, at most",
         lowest=0,
@@ -29,13 +38,13 @@ class RunLimitsForm(forms.ModelForm):
 
     class Meta:
         model = RunLimits
-        fields = ("channel", "max_share_changed", "max_revenue_drop")
+        fields = ("channel", "max_share_changed", "max_skus_changed", "max_revenue_drop")
 
 
 @admin.register(RunLimits)
 class RunLimitsAdmin(PricingModelAdmin):
     form = RunLimitsForm
-    list_display = ("channel", "share_column", "revenue_column")
+    list_display = ("channel", "share_column", "skus_figure", "revenue_column")
     list_select_related = ("channel",)
     autocomplete_fields = ("channel",)
 
@@ -48,6 +57,10 @@ class RunLimitsAdmin(PricingModelAdmin):
     @display(description="Prices changed, at most")
     def share_column(self, limits: RunLimits) -> str:
         return percent(limits.max_share_changed, decimals=2)
+
+    @display(description="SKUs changed, at most")
+    def skus_figure(self, limits: RunLimits) -> str:
+        return number(limits.max_skus_changed)
 
     @display(description="Fall of revenue, at most")
     def revenue_column(self, limits: RunLimits) -> str:

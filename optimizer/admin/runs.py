@@ -1,14 +1,19 @@
 """Optimisation runs: what each would do, whether it was published, and what went wrong."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from unfold.decorators import display
 
 from catalog.admin.base import ReadOnlyAdmin
+from catalog.admin.cells import admin_url
 from catalog.admin.formatting import NOTHING, moment, number, percent
+from catalog.selectors.rollbacks import changes_of_run, rollback_of
 from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
+from optimizer.admin.rollbacks import may_roll_back, roll_back_page, rollback_panel
 from optimizer.models import OptimizationRun
 
 STATUS_COLOURS = {
@@ -85,8 +90,21 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
                 "reasons": reason_rows(run),
                 "recommendations_url": recommendations_url(run),
                 "progress": self._progress(run),
+                "rollback": rollback_panel(run),
+                "roll_back_url": self._roll_back_url(request, run),
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(partial(roll_back_page, self))
+        return [path("<uuid:run_id>/roll-back/", page, name="optimizer_optimizationrun_roll_back"), *super().get_urls()]
+
+    def _roll_back_url(self, request: HttpRequest, run: OptimizationRun) -> str:
+        """Return where the button leads; empty where there is nothing to roll back, or not for this person."""
+        done = rollback_of(run_id=run.pk) is not None
+        if done or not run.is_finished or not may_roll_back(request) or not changes_of_run(run_id=run.pk).exists():
+            return ""
+        return admin_url("optimizer_optimizationrun_roll_back", run.pk)
 
     def _progress(self, run: OptimizationRun) -> str:
         if run.is_finished:

@@ -111,24 +111,29 @@ def _band_rows(band: BandBatch, rows: Ints) -> BandBatch:
 
 
 def _problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device: torch.device) -> Problem:
+    return Problem(
+        demand=demand_posterior(inputs, device),
+        cost=torch.tensor(inputs.cost_units, dtype=torch.float64, device=device) / COST_UNITS_PER_TICK,
+        current=torch.tensor(inputs.current_ticks, device=device),
+        grid=Grid.build(band, inputs.guardrails.ending_set, table, device),
+    )
+
+
+def demand_posterior(inputs: PricingInputs, device: torch.device) -> Demand:
+    """Put the demand of (sku,) SKUs on a device; stock that is not known is without limit."""
+
     def real(values: Any) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=device)
 
     assert inputs.inventory is not None
     stock = np.where(inputs.inventory == MISSING, np.inf, np.maximum(inputs.inventory, 0))
-    demand = Demand(
+    return Demand(
         reference=real(inputs.current_ticks),
         demand=real(inputs.demand),
         elasticity_mean=real(inputs.elasticity_mean),
         elasticity_sd=real(inputs.elasticity_sd),
         log_demand_sd=real(inputs.log_demand_sd),
         stock=real(stock),
-    )
-    return Problem(
-        demand=demand,
-        cost=real(inputs.cost_units) / COST_UNITS_PER_TICK,
-        current=torch.tensor(inputs.current_ticks, device=device),
-        grid=Grid.build(band, inputs.guardrails.ending_set, table, device),
     )
 
 

@@ -1,6 +1,7 @@
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
+from optimizer.models.simulation import Simulation
 
 __all__ = [
     "ActivityIncrement",
@@ -12,4 +13,5 @@ __all__ = [
     "Recommendation",
     "RunChunk",
     "RunLimits",
+    "Simulation",
 ]

@@ -60,6 +60,9 @@ class RunLimits(models.Model):
         blank=True,
         help_text="Largest share of the priced SKUs whose price may change, as a fraction.",
     )
+    max_skus_changed = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Largest number of SKUs whose price one run may change."
+    )
     max_revenue_drop = models.DecimalField(
         max_digits=5, decimal_places=4, null=True, blank=True, help_text="Largest expected fall of revenue, a fraction."
     )
@@ -119,6 +122,7 @@ class Recommendation(models.Model):
     profit_change_mean = models.FloatField(null=True)
     profit_change_sd = models.FloatField(null=True)
     probability_better = models.FloatField(null=True)
+    revenue_change_sd = models.FloatField(null=True, help_text="Of simulations only.")
 
     class Meta:
         constraints = [
@@ -132,3 +136,9 @@ class Recommendation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.listing_id}: {self.price}"
+
+    @property
+    def revenue_change_mean(self) -> float | None:
+        if self.expected_revenue is None or self.revenue_before is None:
+            return None
+        return self.expected_revenue - self.revenue_before

@@ -57,6 +57,9 @@ def broken_limit(*, run: OptimizationRun) -> str | None:
     share, shift = run.guard_numbers["share_changed"], run.guard_numbers["revenue_shift"]
     if limits.max_share_changed is not None and share > limits.max_share_changed:
         return f"held: {share:.1%} of prices would change, more than the limit of {limits.max_share_changed:.1%}"
+    changed = run.guard_numbers["changed"]
+    if limits.max_skus_changed is not None and changed > limits.max_skus_changed:
+        return f"held: {changed:,} prices would change, more than the limit of {limits.max_skus_changed:,}"
     if limits.max_revenue_drop is not None and -shift > limits.max_revenue_drop:
         return f"held: revenue would fall by {-shift:.1%}, more than the limit of {limits.max_revenue_drop:.1%}"
     return None

@@ -3,12 +3,15 @@
 import uuid
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models.listing import PriceSource
-from optimizer.models import OptimizationRun, Recommendation
+from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
+from optimizer.selectors.simulations import effect_of, recorded_states
+from optimizer.services.what_if import fingerprint
 
 
 @transaction.atomic
@@ -22,16 +25,29 @@ def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
         return run
     run.guard_numbers = guard_numbers(run=run)
     run.finished_at = now
+    _seal_simulation(run)
     limit = broken_limit(run=run)
     if limit is not None or not run.publishes:
         run.status = OptimizationRun.Status.HELD
         run.error = limit or "dry run: nothing was published"
     else:
-        _record(run, _publish(run, now))
+        report = publish_recommendations(
+            run=run, author=run.requested_by, reason=f"{run.get_objective_display()} run", now=now
+        )
+        record_outcomes(run=run, report=report)
         run.status = OptimizationRun.Status.SUCCEEDED
         run.guard_numbers = guard_numbers(run=run)
     run.save(update_fields=["guard_numbers", "finished_at", "status", "error"])
     return run
+
+
+def _seal_simulation(run: OptimizationRun) -> None:
+    """Store the hash of what a simulation was computed on, and its effect; nothing for other runs."""
+    simulation = Simulation.objects.filter(run=run).first()
+    if simulation is not None:
+        simulation.fingerprint = fingerprint(recorded_states(run=run))
+        simulation.effect = effect_of(run=run)
+        simulation.save(update_fields=["fingerprint", "effect"])
 
 
 def fail_run(*, run_id: uuid.UUID, error: str, now: datetime) -> None:
@@ -47,7 +63,8 @@ def _fail(run: OptimizationRun, error: str, now: datetime) -> None:
     run.save(update_fields=["status", "error", "finished_at"])
 
 
-def _publish(run: OptimizationRun, now: datetime) -> PublishReport:
+def publish_recommendations(*, run: OptimizationRun, author: User | None, reason: str, now: datetime) -> PublishReport:
+    """Hand the prices of a run to the gate; call it in the transaction that records the outcomes."""
     priced = Recommendation.objects.filter(run=run, price__isnull=False)
     proposals = [
         Proposal(
@@ -66,13 +83,14 @@ def _publish(run: OptimizationRun, now: datetime) -> PublishReport:
         proposals=proposals,
         source=PriceSource.OPTIMIZER,
         now=now,
-        author=run.requested_by,
+        author=author,
         run_id=run.pk,
-        reason=f"{run.get_objective_display()} run",
+        reason=reason,
     )
 
 
-def _record(run: OptimizationRun, report: PublishReport) -> None:
+def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
+    """Write down what the gate did with each price of a run."""
     outcome = Recommendation.Outcome
     rows = Recommendation.objects.filter(run=run)
     rows.filter(listing__in=[*report.published, *report.already_published]).update(outcome=outcome.PUBLISHED)

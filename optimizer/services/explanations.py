@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from catalog.guardrails import MISSING, Rule
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.pricing_facts import PricingFacts
 from optimizer.engine import PricingInputs, PricingResult
 from optimizer.models import ElasticityEstimate, OptimizationRun
+from optimizer.services.what_if import WhatIf
 
 NO_ESTIMATE = "no sales: the prior stands"
 
@@ -21,6 +25,8 @@ class ChunkDecision:
     estimates: list[ElasticityEstimate | None]
     inputs: PricingInputs
     result: PricingResult
+    what_if: WhatIf | None = None
+    revenue_sd: NDArray[np.float64] | None = None
 
     def amount(self, ticks: float) -> str:
         """Return ticks as a decimal string; a whole number of minor units."""
@@ -30,7 +36,9 @@ class ChunkDecision:
 
 def explain(decision: ChunkDecision, index: int) -> dict[str, Any]:
     """Return the explanation of one listing's price, JSON-able; see docs/flows.md for its fields."""
+    supposed = {"what_if": decision.what_if.explanation(index)} if decision.what_if else {}
     return {
+        **supposed,
         "objective": decision.run.objective,
         "model": str(decision.run.fit),
         "inputs": _inputs(decision, index),

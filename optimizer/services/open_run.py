@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
 from catalog.models import Channel, Listing
 from optimizer.models import ElasticityFit, OptimizationRun, RunChunk
@@ -27,8 +28,11 @@ def open_run(
     key: str | None = None,
     publishes: bool = True,
     requested_by: User | None = None,
+    only: Q | None = None,
 ) -> OptimizationRun:
     """Open a run over all active listings of a channel and cut it into chunks; without a fit the newest one is used.
+
+    ``only`` limits it to some listings; whoever computes the chunks must keep to the same.
 
     The same key returns the same run. One that failed is opened again: its finished chunks stay, the others start anew.
 
@@ -50,7 +54,7 @@ def open_run(
         },
     )
     if is_new:
-        chunks = [RunChunk(run=run, first_pk=first, last_pk=last) for first, last in _ranges(channel)]
+        chunks = [RunChunk(run=run, first_pk=first, last_pk=last) for first, last in _ranges(channel, only or Q())]
         if not chunks:
             raise CannotOptimize(f"channel {channel.code!r} has no products: run `manage.py import_sales` first")
         RunChunk.objects.bulk_create(chunks)
@@ -65,11 +69,11 @@ def _open_again(run: OptimizationRun) -> None:
     run.chunks.filter(finished_at=None).update(attempts=0)
 
 
-def _ranges(channel: Channel) -> Iterator[tuple[int, int]]:
+def _ranges(channel: Channel, only: Q) -> Iterator[tuple[int, int]]:
     after = 0
     while True:
         keys = list(
-            Listing.objects.filter(channel=channel, product__is_active=True, pk__gt=after)
+            Listing.objects.filter(only, channel=channel, product__is_active=True, pk__gt=after)
             .order_by("pk")
             .values_list("pk", flat=True)[:CHUNK_LISTINGS]
         )

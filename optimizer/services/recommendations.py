@@ -10,10 +10,13 @@ from catalog.guardrails import MISSING
 from catalog.models import Listing
 from catalog.money import from_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from optimizer.assumptions import Assumptions
 from optimizer.engine import PricingInputs, optimize_ticks, resolve_device
 from optimizer.engine.pricing_config import PRIOR
-from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
+from optimizer.engine.revenue_change import revenue_change_sd
+from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation, Simulation
 from optimizer.services.explanations import ChunkDecision, explain
+from optimizer.services.what_if import WhatIf, chosen_listings
 
 INSERT_BATCH = 2_000
 
@@ -23,18 +26,25 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
 
     The caller owns the transaction.
     """
+    simulation = Simulation.objects.filter(run=run).first()
     listings = (
         Listing.objects.filter(channel=run.channel, product__is_active=True, pk__range=(first_pk, last_pk))
-        .select_related("product")
+        .select_related("product__category" if simulation else "product")
         .order_by("pk")
     )
+    if simulation:
+        listings = listings.filter(chosen_listings(Assumptions.from_dict(simulation.assumptions)))
     facts = pricing_facts(channel=run.channel, listings=listings, now=now)
+    what_if = WhatIf.of(simulation, facts) if simulation else None
+    if what_if:
+        facts = what_if.supposed_facts()
     known = {estimate.listing_id: estimate for estimate in _estimates(run, first_pk, last_pk)}
     estimates = [known.get(listing.pk) for listing in facts.listings]
     inputs = pricing_inputs(facts, estimates)
     device = resolve_device(settings.PRICING_DEVICE)
     result = optimize_ticks(inputs, run.objective, device=device)
-    decision = ChunkDecision(run, facts, estimates, inputs, result)
+    revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
+    decision = ChunkDecision(run, facts, estimates, inputs, result, what_if, revenue_sd)
     rows = [_recommendation(decision, index) for index in range(len(facts))]
     Recommendation.objects.bulk_create(rows, batch_size=INSERT_BATCH)
     return str(device.search)
@@ -108,4 +118,5 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
         profit_change_mean=result.profit_change_mean[index] * money,
         profit_change_sd=result.profit_change_sd[index] * money,
         probability_better=result.probability_better[index],
+        revenue_change_sd=None if decision.revenue_sd is None else decision.revenue_sd[index] * money,
     )

@@ -117,6 +117,7 @@ def test_what_the_optimiser_writes_is_read_only(boss, name):
 
 def test_run_limits_are_written_in_per_cent(boss):
     add = reverse("admin:optimizer_runlimits_add")
-    boss.post(add, {"channel": make_channel().pk, "max_share_changed": "60", "max_revenue_drop": ""})
+    boss.post(add, {"channel": make_channel().pk, "max_share_changed": "60", "max_skus_changed": "5000"})
     limits = RunLimits.objects.get()
     assert float(limits.max_share_changed) == 0.6 and limits.max_revenue_drop is None
+    assert limits.max_skus_changed == 5000 and "5,000" in page(boss, "admin:optimizer_runlimits_changelist")

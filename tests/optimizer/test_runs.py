@@ -178,6 +178,17 @@ def test_a_broken_limit_holds_the_run_back():
     assert not PriceChange.objects.exists()
 
 
+def test_a_run_that_would_change_more_skus_than_allowed_is_held():
+    listings = [make_listing(), make_listing()]
+    limits = RunLimits.objects.create(channel=listings[0].channel, max_skus_changed=1)
+    run = finished(*listings)
+    assert run.status == "held" and run.error == "held: 2 prices would change, more than the limit of 1"
+    assert not PriceChange.objects.exists()
+    limits.max_skus_changed = 2
+    limits.save()
+    assert finished(*listings).status == "succeeded"
+
+
 def test_guard_numbers_add_up():
     run = finished(*[make_listing() for _ in range(4)])
     rows = Recommendation.objects.filter(run=run)
