@@ -73,7 +73,8 @@ def publish_prices(
     Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
     person set only the first), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``overridden`` for
-    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
+    an automatic price where a person's is in force, ``markdown_running`` for another automatic price while a markdown
+    plan sets the listing's, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
     the commit on the new prices are served.
 
     Raises:
@@ -199,6 +200,8 @@ def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSourc
         return "price_changed_meanwhile"
     if source.is_automatic and row.price_source == PriceSource.OVERRIDE:
         return "overridden"
+    if source.is_automatic and source != PriceSource.MARKDOWN and row.markdown_until is not None:
+        return "markdown_running"
     if from_ticks(to_ticks(proposal.price, exponent), exponent) != proposal.price:
         return "not_a_minor_unit"
     return None

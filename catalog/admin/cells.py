@@ -17,6 +17,7 @@ SOURCE_COLOURS = {
     "experiment": "info",
     "override": "warning",
     "rollback": "danger",
+    "markdown": "warning",
 }
 
 

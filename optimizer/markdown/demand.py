@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from .problem import Floats, MarkdownProblem
+from .problem import MAX_NODES, Floats, MarkdownProblem
 
-ELASTICITY_NODES: Final = 5
 LEVEL_NODES: Final = 3
+ELASTICITY_NODES: Final = MAX_NODES // LEVEL_NODES
 MAX_LOG_MEAN: Final = 25.0  # 7·10¹⁰ units a period: keeps an absurd price finite, and sells any stock out
 
 

@@ -7,10 +7,9 @@ import numpy as np
 
 from .demand import PeriodSales, period_sales
 from .policy import MarkdownPolicy, Transition
-from .problem import UNLIMITED, Bools, Floats, Ints, MarkdownProblem
+from .problem import MAX_NODES, UNLIMITED, Bools, Floats, Ints, MarkdownProblem, alike_rows
 
 INTERVAL: Final = (0.1, 0.9)
-CHUNK_NUMBERS: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,8 @@ def forecast_markdowns(problem: MarkdownProblem, policy: MarkdownPolicy) -> Mark
         policy: from `solve_markdowns`.
     """
     result = _empty(len(problem), int(problem.periods.max(initial=1)))
-    states = policy.rung.shape[2] * policy.rung.shape[3] * policy.rung.shape[4] * 15
-    size = max(1, CHUNK_NUMBERS // states)
-    for start in range(0, len(problem), size):
-        rows = slice(start, start + size)
+    states = policy.rung.shape[2] * policy.rung.shape[3] * MAX_NODES
+    for rows in alike_rows(problem, problem.work(states)):
         _Forward(problem.rows(rows), policy, rows).run(result)
     return result
 
@@ -65,7 +62,7 @@ def _empty(skus: int, periods: int) -> MarkdownForecast:
 class _Forward:
     """The recursion over some SKUs. Probability mass is (sku, node, rung, changes left, cell)."""
 
-    def __init__(self, problem: MarkdownProblem, policy: MarkdownPolicy, rows: slice) -> None:
+    def __init__(self, problem: MarkdownProblem, policy: MarkdownPolicy, rows: Ints) -> None:
         self.problem = problem
         self.rows = rows
         self.sales: PeriodSales = period_sales(problem)

@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .demand import period_sales
-from .problem import UNLIMITED, Bools, Floats, Ints, MarkdownProblem
+from .problem import UNLIMITED, Bools, Floats, Ints, MarkdownProblem, alike_rows
 
 Codes = NDArray[np.int8]
-
-CHUNK_NUMBERS: Final = 500_000
-"""Numbers in the largest array of a chunk: 4 MB, which stay in the processor's cache."""
 
 TIE: Final = 1e-9
 """Prices whose values differ by less than this share count as equal; the transform is exact to about 10⁻¹³."""
@@ -61,10 +58,7 @@ def solve_markdowns(problem: MarkdownProblem) -> MarkdownPolicy:
     first = np.zeros(len(problem), dtype=np.int8)
     first_changes = np.zeros(len(problem), dtype=np.int64)
     value = np.zeros(len(problem))
-    size = max(1, CHUNK_NUMBERS // (rungs * changes * cells))
-    alike = np.argsort(problem.stock, kind="stable")
-    for start in range(0, len(problem), size):
-        rows = alike[start : start + size]
+    for rows in alike_rows(problem, problem.work(rungs * changes)):
         part = _Backward(problem.rows(rows), changes)
         rung[:, rows, ..., : part.width] = part.run()
         first[rows], first_changes[rows], value[rows] = part.first, part.first_changes, part.value

@@ -1,5 +1,6 @@
 """What a markdown is planned from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Self
 
@@ -17,6 +18,11 @@ MAX_CELLS: Final = 127
 """Stock is counted in single units up to here and in as many equal cells above: 5 ms a SKU, 12 prices, 12 periods."""
 
 MAX_PERIODS: Final = 400
+
+MAX_NODES: Final = 15
+"""Nodes of the posterior: three of the level of demand by five of the elasticity."""
+
+CHUNK_NUMBERS: Final = 4_000_000  # 32 MB an array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,11 @@ class MarkdownProblem:
         """Return how many cells the widest row needs, the empty stock included."""
         return int(self.start.max(initial=0)) + 1
 
+    def work(self, states: int) -> Ints:
+        """Return (sku,) how many numbers the demand of each row is, and `states` at each of its cells."""
+        demand = MAX_NODES * self.ladder.shape[1] * (self.stock + 1)
+        return demand + states * (self.start + 1)
+
     def grid(self) -> Floats:
         """Return (sku, cell) units of stock in each cell."""
         grid: Floats = self.cell[:, None] * np.arange(self.cells())
@@ -119,6 +130,22 @@ class MarkdownProblem:
         high = np.maximum(self.ladder[:, 0], self.salvage)
         low = np.minimum(self.ladder[:, -1], self.salvage - self.penalty)
         return np.where(self.cell > 1, self.periods * (high - low) * self.cell / 4, 0.0)
+
+
+def alike_rows(problem: MarkdownProblem, numbers: Ints) -> Iterator[Ints]:
+    """Yield the rows in chunks of like stock that work with some millions of numbers each.
+
+    Args:
+        numbers: (sku,) int64, how many numbers a row works with; it must rise with the stock.
+    """
+    order = np.argsort(problem.stock, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, min(len(order) - start, CHUNK_NUMBERS // int(numbers[order[start]])))
+        while size > 1 and size * int(numbers[order[start + size - 1]]) > CHUNK_NUMBERS:
+            size //= 2
+        yield order[start : start + size]
+        start += size
 
 
 def _require(name: str, holds: Any, domain: str) -> None:

@@ -1,5 +1,6 @@
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
+from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 
 __all__ = [
@@ -8,6 +9,8 @@ __all__ = [
     "ElasticityEstimate",
     "ElasticityFit",
     "FeatureSnapshot",
+    "MarkdownPlan",
+    "MarkdownStep",
     "OptimizationRun",
     "Recommendation",
     "RunChunk",
