@@ -81,9 +81,9 @@ def publish_prices(
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
     person set only the first); for an automatic price also ``missing_cost``, the steps (``changes_per_day``,
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
-    ``quality_ladder`` where it would break the relation of related prices, and ``overridden`` where a person's price is
-    in force; for every price ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``.
-    From the commit on the new prices are served.
+    ``quality_ladder`` where it would break the relation of related prices, ``overridden`` where a person's price is in
+    force and ``markdown_running`` where a markdown plan sets the price; for every price ``price_changed_meanwhile``,
+    ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new prices are served.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -240,6 +240,8 @@ def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSourc
         return "price_changed_meanwhile"
     if source.is_automatic and row.price_source in HELD_SOURCES:
         return "overridden"
+    if source.is_automatic and source != PriceSource.MARKDOWN and row.markdown_until is not None:
+        return "markdown_running"
     if from_ticks(to_ticks(proposal.price, exponent), exponent) != proposal.price:
         return "not_a_minor_unit"
     return None

@@ -54,6 +54,14 @@ def _resume(run: OptimizationRun) -> None:
 
 
 @shared_task
+def replan_markdown_plans() -> None:
+    """Decide the prices of markdown plans whose period began or whose stock is not where it was expected."""
+    from optimizer.services.replan_markdowns import replan_markdowns
+
+    replan_markdowns(now=timezone.now())
+
+
+@shared_task
 def refresh_feature_store() -> None:
     """Refresh the features of every channel: windows move on, changed facts are recorded, lost writes are made good."""
     for channel in Channel.objects.order_by("code"):

@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-optimization-runs": {"task": "optimizer.tasks.resume_stalled_runs", "schedule": 60.0},
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
     "apply-due-overrides": {"task": "catalog.tasks.apply_due_overrides", "schedule": 60.0, "options": {"expires": 60}},
+    "replan-markdowns": {"task": "optimizer.tasks.replan_markdown_plans", "schedule": 3600.0},
     "refresh-feature-store": {
         "task": "optimizer.tasks.refresh_feature_store",
         "schedule": FEATURES_REFRESH_SECONDS,

@@ -18,6 +18,7 @@ SOURCE_COLOURS = {
     "override": "warning",
     "rollback": "danger",
     "promotion": "warning",
+    "markdown": "warning",
 }
 
 

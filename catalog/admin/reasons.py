@@ -38,6 +38,8 @@ NOT_PRICED_WORDS = {
     "no_upper_limit": "no rule limits the price upwards: set a ceiling or a maximum change",
     "price_changed_meanwhile": "another price came into force meanwhile",
     "overridden": "a person's price is in force",
+    "markdown_running": "a markdown plan sets this price",
+    "missing_stock": "the stock is unknown",
     "not_a_minor_unit": "the price is not a whole number of minor units",
     "inactive": "the product is not active",
     "unknown_listing": "the listing is not in this channel",

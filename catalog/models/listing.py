@@ -18,11 +18,12 @@ class PriceSource(models.TextChoices):
     OVERRIDE = "override", "override"
     ROLLBACK = "rollback", "rollback"
     PROMOTION = "promotion", "promotion"
+    MARKDOWN = "markdown", "markdown"
 
     @property
     def is_automatic(self) -> bool:
         """Whether no person chose this price: such a price needs a known cost."""
-        return self in {PriceSource.OPTIMIZER, PriceSource.BANDIT, PriceSource.EXPERIMENT}
+        return self in {PriceSource.OPTIMIZER, PriceSource.BANDIT, PriceSource.EXPERIMENT, PriceSource.MARKDOWN}
 
     @property
     def is_personal(self) -> bool:
@@ -52,6 +53,9 @@ class Listing(models.Model):
     price_version = models.PositiveBigIntegerField(default=0, editable=False)
     price_source = models.CharField(max_length=16, choices=PriceSource, blank=True, editable=False)
     price_since = models.DateTimeField(null=True, blank=True, editable=False)
+    markdown_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until when a markdown plan sets the price; empty: none runs."
+    )
     served_revision = models.PositiveBigIntegerField(
         default=0, db_default=0, editable=False, help_text="Rises with every change of what the storefront is served."
     )

@@ -1,5 +1,6 @@
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
+from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 from optimizer.models.simulation import Simulation
 
@@ -9,6 +10,8 @@ __all__ = [
     "ElasticityEstimate",
     "ElasticityFit",
     "FeatureSnapshot",
+    "MarkdownPlan",
+    "MarkdownStep",
     "OptimizationRun",
     "Recommendation",
     "RunChunk",
