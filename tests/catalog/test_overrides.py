@@ -94,13 +94,13 @@ def test_the_list_price_of_the_end_is_what_an_unpublished_listing_goes_back_to()
 
 
 def test_a_price_before_that_the_cost_no_longer_allows_gives_way_to_the_list_price():
-    listing = make_listing(list_price=Decimal("20.00"))
+    listing = make_listing(list_price=Decimal("10.00"))
     publish(listing, "8.00", now=NOW)
     override = schedule(listing, "12.00", ends_at=TEN)
     apply_due_overrides(now=NINE)
     Listing.objects.filter(pk=listing.pk).update(unit_cost=Decimal("9.00"))
     apply_due_overrides(now=TEN)
-    assert in_force(listing) == ("20.00", "list_price")
+    assert in_force(listing) == ("10.00", "list_price")
     override.refresh_from_db()
     assert override.outcome == (
         "the override ended: back to the list price (the one before would break a rule: loss floor)"

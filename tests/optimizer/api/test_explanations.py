@@ -34,10 +34,11 @@ def test_a_persons_price_tells_who_why_and_what_the_gate_knew(client):
     assert body["served"]["price"] == "9.00" and body["replay"] is None and body["arms"] == []
 
 
-def test_an_automatic_price_was_checked_against_every_hard_rule(client):
+def test_an_automatic_price_was_checked_against_every_hard_rule_and_step(client):
     publish(make_listing("A"), "10.50")
     rules = why(client, "A")["why"]["checked"]["rules"]
-    assert rules == ["loss_floor", "min_margin", "map", "floor", "ceiling"]
+    assert rules[:5] == ["loss_floor", "min_margin", "map", "floor", "ceiling"]
+    assert {"max_change", "max_change_per_day", "changes_per_day"} == {*rules[5:]}
 
 
 def test_a_price_of_an_experiment_names_the_arm_that_is_drawn(client):
