@@ -6,14 +6,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.base import PricingModelAdmin
+from catalog.admin.cells import admin_url
 from catalog.admin.explanation import scope_words
 from catalog.admin.formatting import NOTHING, number, percent
+from catalog.admin.policy_preview import preview_context
 from catalog.models import GuardrailPolicy
 from catalog.models.guardrail_policy import SCOPES
 
@@ -176,6 +183,7 @@ class GuardrailPolicyForm(forms.ModelForm):
 @admin.register(GuardrailPolicy)
 class GuardrailPolicyAdmin(PricingModelAdmin):
     form = GuardrailPolicyForm
+    change_form_after_template = "catalog/admin/policy_preview_button.html"
     list_display = (
         "scope_column",
         "min_margin_column",
@@ -228,6 +236,29 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
         ("Distance to competitors", {"fields": ("competitor_min", "competitor_max")}),
         (None, {"fields": ("note",)}),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(require_POST(self.preview_view))
+        return [path("preview/", view, name="catalog_guardrailpolicy_preview"), *super().get_urls()]
+
+    def render_change_form(self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        saved = kwargs.get("obj")
+        if self.has_change_permission(request, saved) if saved else self.has_add_permission(request):
+            query = f"?policy={saved.pk}" if saved else ""
+            context["preview_url"] = admin_url("catalog_guardrailpolicy_preview") + query
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def preview_view(self, request: HttpRequest) -> TemplateResponse:
+        """Show what the submitted form would do; nothing is saved."""
+        saved = self.get_object(request, request.GET["policy"]) if "policy" in request.GET else None
+        if saved is None and "policy" in request.GET:
+            raise Http404("this policy is gone")
+        may = self.has_add_permission(request) if saved is None else self.has_change_permission(request, saved)
+        if not may:
+            raise PermissionDenied
+        form = self.get_form(request, saved)(request.POST, instance=saved)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Preview of a policy"}
+        return TemplateResponse(request, "catalog/admin/policy_preview.html", context | preview_context(form))
 
     def name_of(self, row: GuardrailPolicy) -> str:
         return scope_words(row.scope).capitalize()
