@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
@@ -21,8 +23,10 @@ from catalog.admin.cells import admin_url
 from catalog.admin.explanation import scope_words
 from catalog.admin.formatting import NOTHING, number, percent
 from catalog.admin.policy_preview import preview_context
+from catalog.admin.policy_versions import HISTORY_HEADERS, history_rows
 from catalog.models import GuardrailPolicy
 from catalog.models.guardrail_policy import SCOPES
+from catalog.services.policies import delete_policy, save_policy
 
 ANY_ENDING = "any"
 
@@ -184,6 +188,7 @@ class GuardrailPolicyForm(forms.ModelForm):
 class GuardrailPolicyAdmin(PricingModelAdmin):
     form = GuardrailPolicyForm
     change_form_after_template = "catalog/admin/policy_preview_button.html"
+    change_form_outer_after_template = "catalog/admin/policy_history.html"
     list_display = (
         "scope_column",
         "min_margin_column",
@@ -246,7 +251,15 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
         if self.has_change_permission(request, saved) if saved else self.has_add_permission(request):
             query = f"?policy={saved.pk}" if saved else ""
             context["preview_url"] = admin_url("catalog_guardrailpolicy_preview") + query
+        if saved:
+            context |= {"history": history_rows(saved.scope), "history_headers": HISTORY_HEADERS}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: GuardrailPolicy, form: Any, change: bool) -> None:
+        save_policy(policy=obj, author=cast(User, request.user), now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: GuardrailPolicy) -> None:
+        delete_policy(policy=obj, author=cast(User, request.user), now=timezone.now())
 
     def preview_view(self, request: HttpRequest) -> TemplateResponse:
         """Show what the submitted form would do; nothing is saved."""

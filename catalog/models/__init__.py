@@ -2,6 +2,7 @@ from catalog.models.access import ApiKey, IdempotencyRecord
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
+from catalog.models.policy_version import GuardrailPolicyVersion
 from catalog.models.product import Category, Channel, Product
 from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
@@ -13,6 +14,7 @@ __all__ = [
     "Channel",
     "CompetitorPrice",
     "GuardrailPolicy",
+    "GuardrailPolicyVersion",
     "IdempotencyRecord",
     "Listing",
     "PriceChange",

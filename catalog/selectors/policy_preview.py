@@ -17,7 +17,7 @@ from catalog.selectors.policies import PolicyBook
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 
 PAGE = 5_000
-AT_MOST = 50_000
+AT_MOST = 50_000  # 4 to 6 s on two busy cores
 ROWS = 50
 
 
@@ -76,7 +76,7 @@ def policy_preview(
 
 
 def _in_scope(policy: GuardrailPolicy, channel: Channel) -> QuerySet[Listing]:
-    listings = active_listings(channel=channel.code).order_by("pk")
+    listings = active_listings(channel=channel.code).select_related(None).select_related("product").order_by("pk")
     if policy.category is not None:
         return listings.filter(product__category=policy.category)
     if policy.product is not None:

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from catalog.models import GuardrailPolicy
+from catalog.admin.policy_versions import LIMIT_NAMES
+from catalog.models import GuardrailPolicy, GuardrailPolicyVersion
+from catalog.services.policies import LIMITS
 from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db
@@ -72,3 +74,26 @@ def test_own_sellers_are_written_with_commas(boss):
     assert boss.post(reverse("admin:catalog_channel_change", args=[channel.pk]), fields).status_code == 302
     channel.refresh_from_db()
     assert channel.own_sellers == ["Our Shop", "Outlet"]
+
+
+def test_the_page_shows_who_changed_what_and_why(boss):
+    add = reverse("admin:catalog_guardrailpolicy_add")
+    assert boss.post(add, policy_form(min_margin="10", note="Start")).status_code == 302
+    policy = GuardrailPolicy.objects.get()
+    change = reverse("admin:catalog_guardrailpolicy_change", args=[policy.pk])
+    assert boss.post(change, policy_form(min_margin="15", note="Costs rose", price_endings="99")).status_code == 302
+    text = text_of(boss.get(change))
+    assert "minimum margin 15 %, was 10 %; price endings …99, was none" in text
+    assert "minimum margin 10 %" in text and "Costs rose" in text and "boss" in text
+    assert (
+        boss.post(reverse("admin:catalog_guardrailpolicy_delete", args=[policy.pk]), {"post": "yes"}).status_code == 302
+    )
+    last = GuardrailPolicyVersion.objects.latest("version")
+    assert (last.version, last.limits, last.author.username) == (3, None, "boss")
+    assert "no policy from here on" in text_of(boss.get(reverse("admin:catalog_guardrailpolicyversion_changelist")))
+    page = text_of(boss.get(reverse("admin:catalog_guardrailpolicyversion_change", args=[last.pk])))
+    assert "Policy for everything" in page
+
+
+def test_every_limit_has_a_name_in_the_history():
+    assert set(LIMIT_NAMES) == set(LIMITS)
