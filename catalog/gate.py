@@ -184,7 +184,7 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
     exponent = facts.channel.currency_exponent
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
-    rules = (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
+    rules: tuple[Rule, ...] = (Rule.LOSS_FLOOR,) if source.is_personal else HARD_RULES
     if source.is_automatic:
         broken |= step_violations_batch(prices, facts.limits, facts.facts)
         rules += STEP_RULES

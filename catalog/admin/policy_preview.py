@@ -63,7 +63,7 @@ def preview_context(form: forms.ModelForm) -> dict[str, Any]:
     if form.is_valid():
         return {"scope": scope_words(form.instance.scope), "panels": preview_panels(form.instance)}
     labels = {name: field.label or name.replace("_", " ") for name, field in form.fields.items()}
-    errors = [[labels.get(name, "Policy"), " ".join(texts)] for name, texts in form.errors.items()]
+    errors = [[labels.get(name, "Policy"), " ".join(map(str, texts))] for name, texts in form.errors.items()]
     return {"errors": errors}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
+import numpy as np
 from django.db.models import QuerySet
 
 from catalog.guardrails import HARD_RULES, MISSING, Bools, ClampedBatch, clamp_batch, violations_batch
@@ -98,12 +99,13 @@ def _add_page(preview: PolicyPreview, before: PricingFacts, after: PricingFacts,
     outside = priced & (then.price != price)
     moved = outside & (then.price != now.price)
     broken = violations_batch(price, after.limits, after.facts)
+    breaking = np.logical_or.reduce([broken[rule] for rule in HARD_RULES])
     preview.examined += len(after)
     preview.unpriced += int((~priced).sum())
     preview.moved += int(moved.sum())
     preview.outside_already += int((outside & ~moved).sum())
     preview.released += int((priced & ~outside & (now.price != price)).sum())
-    preview.breaking += int((moved & sum(broken[rule] for rule in HARD_RULES).astype(bool)).sum())
+    preview.breaking += int((moved & breaking).sum())
     for rule, count in _moves(then, moved):
         preview.moved_by_rule[rule] += count
     for index in moved.nonzero()[0][: rows - len(preview.rows)].tolist():
