@@ -291,7 +291,14 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
 
     @display(description="Max. change")
     def max_change_column(self, policy: GuardrailPolicy) -> str:
-        return "none" if policy.max_change == 0 else percent(policy.max_change, decimals=2)
+        limits = []
+        if policy.max_change is not None:
+            limits.append("none" if policy.max_change == 0 else percent(policy.max_change, decimals=2))
+        if policy.max_change_per_day is not None:
+            limits.append(f"{percent(policy.max_change_per_day, decimals=2)} a day")
+        if policy.max_changes_per_day is not None:
+            limits.append(f"{number(policy.max_changes_per_day)} times a day")
+        return ", ".join(limits) or NOTHING
 
     @display(description="Not lowered below")
     def stock_column(self, policy: GuardrailPolicy) -> str:

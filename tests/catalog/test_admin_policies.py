@@ -97,3 +97,9 @@ def test_the_page_shows_who_changed_what_and_why(boss):
 
 def test_every_limit_has_a_name_in_the_history():
     assert set(LIMIT_NAMES) == set(LIMITS)
+
+
+def test_the_list_names_the_limits_of_a_day(boss):
+    rate = Decimal("0.2")
+    GuardrailPolicy.objects.create(max_change=rate, max_change_per_day=Decimal("0.3"), max_changes_per_day=2)
+    assert "20 %, 30 % a day, 2 times a day" in text_of(boss.get(reverse("admin:catalog_guardrailpolicy_changelist")))
