@@ -72,7 +72,9 @@ def guardrail_rows(limits: Mapping[str, Any], channel: Channel) -> Rows:
     for name, label in GUARDRAIL_NAMES.items():
         limit = _mapping(limits.get(name))
         if limit.get("value") not in (None, []):
-            rows.append([label, _limit_value(name, limit["value"], channel), scope_words(limit.get("scope"))])
+            version = f", version {limit['policy_version']}" if limit.get("policy_version") else ""
+            source = f"{scope_words(limit.get('scope'))}{version}"
+            rows.append([label, _limit_value(name, limit["value"], channel), source])
     return rows
 
 

@@ -245,11 +245,7 @@ class ListingAdmin(SearchBySku):
             listings=Listing.objects.filter(pk=listing.pk).select_related("product"),
             now=timezone.now(),
         )
-        resolved = facts.resolved[0]
-        limits = resolved.guardrails.as_dict()
-        return guardrail_rows(
-            {name: {"value": value, "scope": resolved.sources[name]} for name, value in limits.items()}, listing.channel
-        )
+        return guardrail_rows(facts.limits_in_force(0), listing.channel)
 
     @display(description="Product", header=True, ordering="product__sku")
     def product_column(self, listing: Listing) -> list[str]:

@@ -2,20 +2,31 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.base import PricingModelAdmin
+from catalog.admin.cells import admin_url
 from catalog.admin.explanation import scope_words
 from catalog.admin.formatting import NOTHING, number, percent
+from catalog.admin.policy_preview import preview_context
+from catalog.admin.policy_versions import HISTORY_HEADERS, history_rows
 from catalog.models import GuardrailPolicy
 from catalog.models.guardrail_policy import SCOPES
+from catalog.services.policies import delete_policy, save_policy
 
 ANY_ENDING = "any"
 
@@ -176,6 +187,8 @@ class GuardrailPolicyForm(forms.ModelForm):
 @admin.register(GuardrailPolicy)
 class GuardrailPolicyAdmin(PricingModelAdmin):
     form = GuardrailPolicyForm
+    change_form_after_template = "catalog/admin/policy_preview_button.html"
+    change_form_outer_after_template = "catalog/admin/policy_history.html"
     list_display = (
         "scope_column",
         "min_margin_column",
@@ -229,6 +242,37 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
         (None, {"fields": ("note",)}),
     )
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(require_POST(self.preview_view))
+        return [path("preview/", view, name="catalog_guardrailpolicy_preview"), *super().get_urls()]
+
+    def render_change_form(self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        saved = kwargs.get("obj")
+        if self.has_change_permission(request, saved) if saved else self.has_add_permission(request):
+            query = f"?policy={saved.pk}" if saved else ""
+            context["preview_url"] = admin_url("catalog_guardrailpolicy_preview") + query
+        if saved:
+            context |= {"history": history_rows(saved.scope), "history_headers": HISTORY_HEADERS}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: GuardrailPolicy, form: Any, change: bool) -> None:
+        save_policy(policy=obj, author=cast(User, request.user), now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: GuardrailPolicy) -> None:
+        delete_policy(policy=obj, author=cast(User, request.user), now=timezone.now())
+
+    def preview_view(self, request: HttpRequest) -> TemplateResponse:
+        """Show what the submitted form would do; nothing is saved."""
+        saved = self.get_object(request, request.GET["policy"]) if "policy" in request.GET else None
+        if saved is None and "policy" in request.GET:
+            raise Http404("this policy is gone")
+        may = self.has_add_permission(request) if saved is None else self.has_change_permission(request, saved)
+        if not may:
+            raise PermissionDenied
+        form = self.get_form(request, saved)(request.POST, instance=saved)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Preview of a policy"}
+        return TemplateResponse(request, "catalog/admin/policy_preview.html", context | preview_context(form))
+
     def name_of(self, row: GuardrailPolicy) -> str:
         return scope_words(row.scope).capitalize()
 
@@ -247,7 +291,14 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
 
     @display(description="Max. change")
     def max_change_column(self, policy: GuardrailPolicy) -> str:
-        return "none" if policy.max_change == 0 else percent(policy.max_change, decimals=2)
+        limits = []
+        if policy.max_change is not None:
+            limits.append("none" if policy.max_change == 0 else percent(policy.max_change, decimals=2))
+        if policy.max_change_per_day is not None:
+            limits.append(f"{percent(policy.max_change_per_day, decimals=2)} a day")
+        if policy.max_changes_per_day is not None:
+            limits.append(f"{number(policy.max_changes_per_day)} times a day")
+        return ", ".join(limits) or NOTHING
 
     @display(description="Not lowered below")
     def stock_column(self, policy: GuardrailPolicy) -> str:

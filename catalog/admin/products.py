@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.postgres.fields import ArrayField
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from catalog.admin.base import AutocompleteFilter, PricingModelAdmin, SearchBySku
 from catalog.admin.cells import admin_url
@@ -51,6 +53,7 @@ class ChannelAdmin(PricingModelAdmin):
     list_display = ("code", "name", "currency", "country", "listings_column")
     search_fields = ("code", "name")
     ordering = ("code",)
+    formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # prices were published in it

@@ -1,4 +1,4 @@
-"""Limits of a day, own sellers, and the loss floor held by the database, whoever writes.
+"""Limits of a day, own sellers, versions of policies, and the loss floor held by the database, whoever writes.
 
 Two triggers back the publish gate. No ledger row may carry a price below the listing's unit cost, and a listing's price
 may only become that of a newer ledger row. A cost may rise above the price in force: that price stays until the listing
@@ -7,6 +7,8 @@ is priced again.
 
 import django.contrib.postgres.fields
 import django.core.validators
+import django.db.models.deletion
+from django.conf import settings
 from django.db import migrations, models
 
 CREATE = """
@@ -49,6 +51,27 @@ CREATE TRIGGER listing_first_price BEFORE INSERT ON catalog_listing FOR EACH ROW
     WHEN (NEW.price IS NOT NULL) EXECUTE FUNCTION catalog_price_is_in_the_ledger();
 """
 
+KEEP_VERSIONS = """
+CREATE FUNCTION catalog_policy_versions_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' AND current_setting('pricing.ledger_may_be_emptied', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'versions of policies are append-only: % refused', TG_OP
+        USING HINT = 'Save the policy anew instead; history is kept as it was.', ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER policy_version_no_change BEFORE UPDATE OR DELETE ON catalog_guardrailpolicyversion
+    FOR EACH ROW EXECUTE FUNCTION catalog_policy_versions_are_append_only();
+CREATE TRIGGER policy_version_no_truncate BEFORE TRUNCATE ON catalog_guardrailpolicyversion
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog_policy_versions_are_append_only();
+"""
+
+FORGET_VERSIONS = """
+DROP TRIGGER policy_version_no_truncate ON catalog_guardrailpolicyversion;
+DROP TRIGGER policy_version_no_change ON catalog_guardrailpolicyversion;
+DROP FUNCTION catalog_policy_versions_are_append_only();
+"""
+
 DROP = """
 DROP TRIGGER listing_first_price ON catalog_listing;
 DROP TRIGGER listing_price_change ON catalog_listing;
@@ -59,7 +82,10 @@ DROP FUNCTION catalog_price_covers_cost();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0006_admin_action")]
+    dependencies = [
+        ("catalog", "0006_admin_action"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
     operations = [
         migrations.AddField(
             model_name="channel",
@@ -106,5 +132,50 @@ class Migration(migrations.Migration):
                 name="policy_max_change_per_day_sane",
             ),
         ),
+        migrations.AddField(
+            model_name="guardrailpolicy",
+            name="version",
+            field=models.PositiveIntegerField(
+                default=0,
+                editable=False,
+                help_text="What it says now is that version of its scope; 0: none was kept.",
+            ),
+        ),
+        migrations.CreateModel(
+            name="GuardrailPolicyVersion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "scope",
+                    models.CharField(
+                        help_text="As explanations name it: global, category:mugs, product:85123A.", max_length=80
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(help_text="1, 2, 3 … within the scope.")),
+                (
+                    "limits",
+                    models.JSONField(
+                        help_text="Every field of the policy; empty: no policy from here on.", null=True
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=300)),
+                ("saved_at", models.DateTimeField()),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("scope", "version"), name="policy_version_once")
+                ],
+            },
+        ),
         migrations.RunSQL(CREATE, DROP),
+        migrations.RunSQL(KEEP_VERSIONS, FORGET_VERSIONS),
     ]

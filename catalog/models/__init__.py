@@ -3,6 +3,7 @@ from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
+from catalog.models.policy_version import GuardrailPolicyVersion
 from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
@@ -18,6 +19,7 @@ __all__ = [
     "Channel",
     "CompetitorPrice",
     "GuardrailPolicy",
+    "GuardrailPolicyVersion",
     "IdempotencyRecord",
     "Listing",
     "PriceChange",

@@ -84,6 +84,9 @@ class GuardrailPolicy(models.Model):
         blank=True,
         help_text="Last digits that a price may end with, such as 5,9 or 49,99.",
     )
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="What it says now is that version of its scope; 0: none was kept."
+    )
     note = models.CharField(max_length=300, blank=True, help_text="Why this policy exists.")
 
     class Meta:

@@ -20,6 +20,7 @@ class PolicyBook:
     by_product: dict[int, Layer]
     channel_layer: list[Layer]
     resolved: dict[tuple[int | None, int | None], ResolvedGuardrails]
+    versions: dict[str, int]
 
     @classmethod
     def for_channel(cls, channel: Channel, proposed: GuardrailPolicy | None = None) -> "PolicyBook":
@@ -27,9 +28,10 @@ class PolicyBook:
         policies = GuardrailPolicy.objects.select_related("category", "product", "channel")
         if proposed is not None:
             policies = policies.exclude(pk=proposed.pk)
-        book = cls([], {}, {}, [], {})
+        book = cls([], {}, {}, [], {}, {})
         for policy in [*policies, *([proposed] if proposed is not None else [])]:
             layer = (policy.scope, _limits(policy, channel))
+            book.versions[policy.scope] = policy.version
             if policy.category_id is not None:
                 book.by_category[policy.category_id] = layer
             elif policy.product_id is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from catalog.guardrails import GuardrailBatch, PriceFacts, ResolvedGuardrails, int_column
 from catalog.models import Channel, Listing
@@ -24,9 +25,21 @@ class PricingFacts:
     resolved: list[ResolvedGuardrails]
     competitors: dict[int, tuple[Decimal, datetime, bool]]
     day_start: datetime
+    policy_versions: dict[str, int]
 
     def __len__(self) -> int:
         return len(self.listings)
+
+    def limits_in_force(self, index: int) -> dict[str, dict[str, Any]]:
+        """Return one listing's limits by name: value, scope, and the policy's version where one was kept; JSON-able."""
+        resolved = self.resolved[index]
+        limits: dict[str, dict[str, Any]] = {}
+        for name, value in resolved.guardrails.as_dict().items():
+            if value not in (None, []):
+                scope = resolved.sources[name]
+                version = self.policy_versions.get(scope)
+                limits[name] = {"value": value, "scope": scope} | ({"policy_version": version} if version else {})
+        return limits
 
 
 def pricing_facts(
@@ -46,6 +59,7 @@ def pricing_facts(
         resolved=resolved,
         competitors=competitors,
         day_start=day_start(now),
+        policy_versions=book.versions,
     )
 
 

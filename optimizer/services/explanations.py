@@ -42,7 +42,7 @@ def explain(decision: ChunkDecision, index: int) -> dict[str, Any]:
         "objective": decision.run.objective,
         "model": str(decision.run.fit),
         "inputs": _inputs(decision, index),
-        "guardrails": _guardrails(decision, index),
+        "guardrails": decision.facts.limits_in_force(index),
         "candidate": _candidate(decision, index),
         "clamps": _clamps(decision, index),
         "expected": _expected(decision, index),
@@ -98,16 +98,6 @@ def _today(decision: ChunkDecision, index: int) -> dict[str, Any]:
 
 def _time(moment: Any) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _guardrails(decision: ChunkDecision, index: int) -> dict[str, Any]:
-    resolved = decision.facts.resolved[index]
-    limits = resolved.guardrails.as_dict()
-    return {
-        name: {"value": value, "scope": resolved.sources[name]}
-        for name, value in limits.items()
-        if value not in (None, [])
-    }
 
 
 def _candidate(decision: ChunkDecision, index: int) -> str | None:
