@@ -29,6 +29,7 @@ from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
+from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.served_records import serve_anew
 
 
@@ -73,8 +74,9 @@ def publish_prices(
     Locks the listings in primary-key order. A proposal whose idempotency key is in the ledger is not published again.
     Refusals: the broken hard rule (``loss_floor``, ``min_margin``, ``map``, ``floor``, ``ceiling``; of a price that a
     person set only the first), ``missing_cost`` for an automatic price, ``price_changed_meanwhile``, ``overridden`` for
-    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From
-    the commit on the new prices are served.
+    an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive``, ``unknown_listing`` and, for an
+    automatic price, ``kill_switch``. From the commit on the new prices are served. The commit fails with an
+    IntegrityError, and nothing is published, where a kill switch was flipped meanwhile that covers one of the prices.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -103,6 +105,9 @@ def publish_prices(
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
         _append_to_ledger(changes, now)
+        if source.is_automatic:
+            deciders = {change.listing: _deciders(by_listing[change.listing_id], source) for change in changes}
+            check_switches_at_commit(channel_id=channel.pk, models_by_listing=deciders)
         published = [change.listing_id for change in changes]
         serve_anew(channel=channel.code, listing_ids=published)
     return PublishReport(
@@ -188,7 +193,16 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
         or next((rule.label for rule in rules if broken[rule][index]), None)
         for index, row in enumerate(facts.listings)
     )
-    return {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
+    refused = {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
+    if not source.is_automatic:
+        return refused
+    deciders = {row: _deciders(proposals[row.pk], source) for row in facts.listings}
+    return refused | killed_listings(channel_id=facts.channel.pk, models_by_listing=deciders)
+
+
+def _deciders(proposal: Proposal, source: PriceSource) -> tuple[str, ...]:
+    """Return what a kill switch may name to stop this proposal: who decided, and with which model."""
+    return (source.value, str(proposal.explanation.get("model") or ""))
 
 
 def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSource) -> str | None:

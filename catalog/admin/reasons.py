@@ -35,6 +35,7 @@ NOT_PRICED_WORDS = {
     "overridden": "a person's price is in force",
     "not_a_minor_unit": "the price is not a whole number of minor units",
     "inactive": "the product is not active",
+    "kill_switch": "a kill switch stops automatic prices here",
     "unknown_listing": "the listing is not in this channel",
 }
 

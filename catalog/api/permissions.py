@@ -10,6 +10,8 @@ from catalog.models.access import Scope
 PERMISSION_OF_SCOPE = {
     Scope.PRICES_READ: "catalog.view_listing",
     Scope.RUNS_WRITE: "optimizer.add_optimizationrun",
+    Scope.KILL_SWITCH_WRITE: "catalog.add_killswitch",
+    Scope.APPROVALS_WRITE: "catalog.change_priceapproval",
 }
 
 

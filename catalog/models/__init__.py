@@ -1,5 +1,7 @@
 from catalog.models.access import ApiKey, IdempotencyRecord
+from catalog.models.approval import ApprovalPolicy, PriceApproval
 from catalog.models.guardrail_policy import GuardrailPolicy
+from catalog.models.kill_switch import KillSwitch
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.product import Category, Channel, Product
@@ -8,13 +10,16 @@ from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 
 __all__ = [
     "ApiKey",
+    "ApprovalPolicy",
     "CacheEpoch",
     "Category",
     "Channel",
     "CompetitorPrice",
     "GuardrailPolicy",
     "IdempotencyRecord",
+    "KillSwitch",
     "Listing",
+    "PriceApproval",
     "PriceChange",
     "Product",
     "SalesImport",
