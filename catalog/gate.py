@@ -30,6 +30,7 @@ from catalog.money import from_ticks, to_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
+from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
 from catalog.services.served_records import serve_anew
 
 
@@ -57,6 +58,7 @@ class PublishReport:
     unchanged: list[int]
     already_published: list[int]
     refused: dict[int, str]
+    waiting: list[int] = field(default_factory=list)
 
 
 def publish_prices(
@@ -68,6 +70,7 @@ def publish_prices(
     author: User | None = None,
     run_id: UUID | None = None,
     reason: str = "",
+    approved_by: User | None = None,
 ) -> PublishReport:
     """Check proposals against the current facts and bring those that pass into force, in one transaction.
 
@@ -77,6 +80,9 @@ def publish_prices(
     an automatic price where a person's is in force, ``not_a_minor_unit``, ``inactive``, ``unknown_listing`` and, for an
     automatic price, ``kill_switch``. From the commit on the new prices are served. The commit fails with an
     IntegrityError, and nothing is published, where a kill switch was flipped meanwhile that covers one of the prices.
+
+    A price above its approval policy waits for a second person instead (``waiting``), unless ``approved_by`` names one;
+    proposed again after that person said no, it is refused as ``not_approved``.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -97,6 +103,20 @@ def publish_prices(
             {row.pk for row in facts.listings if row.price == by_listing[row.pk].price} - refused.keys() - already
         )
         skipped = refused.keys() | already | unchanged
+        waiting: list[int] = []
+        if approved_by is None:
+            parked = park_risky_prices(
+                channel=channel,
+                listings=[row for row in facts.listings if row.pk not in skipped],
+                proposals=by_listing,
+                source=source,
+                now=now,
+                author=author,
+                run_id=run_id,
+                reason=reason,
+            )
+            waiting, refused = parked.waiting, refused | parked.refused
+            skipped |= parked.refused.keys() | set(waiting)
         changes = [
             _change(row, by_listing[row.pk], floor, source, now)
             for row, floor in zip(facts.listings, _floors(facts, source), strict=True)
@@ -104,17 +124,20 @@ def publish_prices(
         ]
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
+            change.approved_by = approved_by
         _append_to_ledger(changes, now)
         if source.is_automatic:
             deciders = {change.listing: _deciders(by_listing[change.listing_id], source) for change in changes}
             check_switches_at_commit(channel_id=channel.pk, models_by_listing=deciders)
         published = [change.listing_id for change in changes]
+        supersede_waiting(listing_ids=published, now=now)
         serve_anew(channel=channel.code, listing_ids=published)
     return PublishReport(
         published=published,
         unchanged=sorted(unchanged),
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
+        waiting=waiting,
     )
 
 
@@ -137,7 +160,9 @@ def checked_prices(
     facts = pricing_facts(channel=channel, listings=listings, now=now)
     proposals = {pk: Proposal(pk, price, idempotency_key="") for pk, price in prices.items()}
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
-    return CheckedPrices(_refusals(facts, proposals, source), floors)
+    # Nobody can approve an arm: where a price would have to wait, it is not tried.
+    risky = risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
+    return CheckedPrices(dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source), floors)
 
 
 def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int, Proposal]:

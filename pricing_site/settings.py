@@ -132,6 +132,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "resume-optimization-runs": {"task": "optimizer.tasks.resume_stalled_runs", "schedule": 60.0},
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
+    "expire-price-approvals": {"task": "catalog.tasks.expire_price_approvals", "schedule": 60.0},
     "refresh-feature-store": {
         "task": "optimizer.tasks.refresh_feature_store",
         "schedule": FEATURES_REFRESH_SECONDS,

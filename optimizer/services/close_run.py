@@ -100,6 +100,7 @@ def _record(run: OptimizationRun, report: PublishReport) -> None:
     rows = Recommendation.objects.filter(run=run)
     rows.filter(listing__in=[*report.published, *report.already_published]).update(outcome=outcome.PUBLISHED)
     rows.filter(listing__in=report.unchanged).update(outcome=outcome.UNCHANGED)
+    rows.filter(listing__in=report.waiting).update(outcome_reason="waits_for_approval")
     for reason in sorted(set(report.refused.values())):
         refused = [listing for listing, why in report.refused.items() if why == reason]
         rows.filter(listing__in=refused).update(outcome=outcome.REFUSED, outcome_reason=reason)
