@@ -32,6 +32,8 @@ from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
+from catalog.services.kill_check import check_switches_at_commit, killed_listings
+from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
 from catalog.services.served_records import serve_anew
 
 
@@ -63,6 +65,7 @@ class PublishReport:
     already_published: list[int]
     refused: dict[int, str]
     broken_relations: dict[int, str] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
 
 
 def publish_prices(
@@ -74,6 +77,7 @@ def publish_prices(
     author: User | None = None,
     run_id: UUID | None = None,
     reason: str = "",
+    approved_by: User | None = None,
 ) -> PublishReport:
     """Check proposals against the current facts and bring those that pass into force, in one transaction.
 
@@ -82,8 +86,13 @@ def publish_prices(
     person set only the first); for an automatic price also ``missing_cost``, the steps (``changes_per_day``,
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
     ``quality_ladder`` where it would break the relation of related prices, ``overridden`` where a person's price is in
-    force and ``markdown_running`` where a markdown plan sets the price; for every price ``price_changed_meanwhile``,
-    ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new prices are served.
+    force, ``markdown_running`` where a markdown plan sets the price, and ``kill_switch``; for every price
+    ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new
+    prices are served. The commit fails with an IntegrityError, and nothing is published, where a kill switch was
+    flipped meanwhile that covers one of the prices.
+
+    A price above its approval policy waits for a second person instead (``waiting``), unless ``approved_by`` names one;
+    proposed again after that person said no, it is refused as ``not_approved``.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -109,6 +118,20 @@ def publish_prices(
             - already
         )
         skipped = refused.keys() | already | unchanged
+        waiting: list[int] = []
+        if approved_by is None:
+            parked = park_risky_prices(
+                channel=channel,
+                listings=[row for row in facts.listings if row.pk not in skipped],
+                proposals=by_listing,
+                source=source,
+                now=now,
+                author=author,
+                run_id=run_id,
+                reason=reason,
+            )
+            waiting, refused = parked.waiting, refused | parked.refused
+            skipped |= parked.refused.keys() | set(waiting)
         changes = [
             _change(row, by_listing[row.pk], floor, source, now)
             for row, floor in zip(facts.listings, _floors(facts, source), strict=True)
@@ -116,8 +139,13 @@ def publish_prices(
         ]
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
+            change.approved_by = approved_by
         _append_to_ledger(changes, now)
+        if source.is_automatic:
+            deciders = {change.listing: _deciders(by_listing[change.listing_id], source) for change in changes}
+            check_switches_at_commit(channel_id=channel.pk, models_by_listing=deciders)
         published = [change.listing_id for change in changes]
+        supersede_waiting(listing_ids=published, now=now)
         serve_anew(channel=channel.code, listing_ids=published)
     return PublishReport(
         published=published,
@@ -125,6 +153,7 @@ def publish_prices(
         already_published=sorted(already),
         refused={pk: why for pk, why in refused.items() if pk not in already},
         broken_relations=groups.broken,
+        waiting=waiting,
     )
 
 
@@ -147,7 +176,9 @@ def checked_prices(
     facts = pricing_facts(channel=channel, listings=listings, now=now)
     proposals = {pk: Proposal(pk, price, idempotency_key="") for pk, price in prices.items()}
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
-    return CheckedPrices(_refusals(facts, proposals, source), floors)
+    # Nobody can approve an arm: where a price would have to wait, it is not tried.
+    risky = risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
+    return CheckedPrices(dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source), floors)
 
 
 def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int, Proposal]:
@@ -229,7 +260,16 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
         or next((rule.label for rule in rules if broken[rule][index]), None)
         for index, row in enumerate(facts.listings)
     )
-    return {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
+    refused = {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
+    if not source.is_automatic:
+        return refused
+    deciders = {row: _deciders(proposals[row.pk], source) for row in facts.listings}
+    return refused | killed_listings(channel_id=facts.channel.pk, models_by_listing=deciders)
+
+
+def _deciders(proposal: Proposal, source: PriceSource) -> tuple[str, ...]:
+    """Return what a kill switch may name to stop this proposal: who decided, and with which model."""
+    return (source.value, str(proposal.explanation.get("model") or ""))
 
 
 def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSource) -> str | None:

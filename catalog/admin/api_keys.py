@@ -30,7 +30,7 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "scopes")
+        fields = ("name", "scopes", "owner")
         help_texts = {"name": "Whose key it is, such as storefront or erp-export."}
 
 
@@ -44,11 +44,13 @@ class ApiKeyAdmin(PricingModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
             description = "The key itself is shown once, on the next page. Only its digest is stored."
-            return ((None, {"fields": ("name", "scopes"), "description": description}),)
-        return ((None, {"fields": ("name", "prefix_column", "scopes_column", "created_column", "state_text")}),)
+            return ((None, {"fields": ("name", "scopes", "owner"), "description": description}),)
+        return (
+            (None, {"fields": ("name", "owner", "prefix_column", "scopes_column", "created_column", "state_text")}),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return ("prefix_column", "scopes_column", "created_column", "state_text") if obj else ()
+        return ("owner", "prefix_column", "scopes_column", "created_column", "state_text") if obj else ()
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is not None:  # what a key may do is fixed when it is issued
@@ -68,7 +70,7 @@ class ApiKeyAdmin(PricingModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        issued, text = ApiKey.issue(name=obj.name, scopes=form.cleaned_data["scopes"])
+        issued, text = ApiKey.issue(name=obj.name, scopes=form.cleaned_data["scopes"], owner=obj.owner)
         obj.__dict__.update(issued.__dict__)
         request.issued_key_text = text  # type: ignore[attr-defined]
 

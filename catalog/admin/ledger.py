@@ -38,10 +38,10 @@ class PriceChangeAdmin(ReadOnlyAdmin, SearchBySku):
         "version_figure",
     )
     list_display_links = ("product_column",)
-    list_select_related = ("listing__product", "listing__channel", "author")
+    list_select_related = ("listing__product", "listing__channel", "author", "approved_by")
     list_filter = ("source", "valid_from", "listing__channel")
     fieldsets = (
-        ("Ledger row", {"fields": ("version", "author", "personalised", "idempotency_key")}),
+        ("Ledger row", {"fields": ("version", "author", "approved_by", "personalised", "idempotency_key")}),
         ("Explanation as stored", {"classes": ("collapse",), "fields": ("explanation",)}),
     )
 
@@ -49,7 +49,11 @@ class PriceChangeAdmin(ReadOnlyAdmin, SearchBySku):
         return f"{listing_name(row.listing)}, version {row.version}"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("listing__product", "listing__channel", "author")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("listing__product", "listing__channel", "author", "approved_by")
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -170,7 +170,7 @@ class ListingAdmin(SearchBySku):
     def complete_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         in_force = PriceChange.objects.filter(
             listing__in=[row.pk for row in rows], version=F("listing__price_version")
-        ).select_related("author")
+        ).select_related("author", "approved_by")
         changes = {change.listing_id: change for change in in_force}
         for row in rows:
             row.change_in_force = changes.get(row.pk)

@@ -42,6 +42,11 @@ NOT_PRICED_WORDS = {
     "missing_stock": "the stock is unknown",
     "not_a_minor_unit": "the price is not a whole number of minor units",
     "inactive": "the product is not active",
+    "not_approved": "this very price was proposed before, and not approved",
+    "needs_approval": "the price would need a second person",
+    "waits_for_approval": "it waits for a second person",
+    "expired": "nobody decided on it in time",
+    "kill_switch": "a kill switch stops automatic prices here",
     "unknown_listing": "the listing is not in this channel",
 }
 
@@ -74,6 +79,13 @@ def refusal_words(reason: str) -> str:
 
 def change_in_words(change: PriceChange | None, channel: Channel) -> str:
     """Explain the price in force from its ledger row; None means that nothing was published yet."""
+    words = _decided_in_words(change, channel)
+    if change is None or change.approved_by is None:
+        return words
+    return f"{words}; approved by {change.approved_by.get_username()}"
+
+
+def _decided_in_words(change: PriceChange | None, channel: Channel) -> str:
     if change is None or change.source == PriceSource.LIST_PRICE:
         return LIST_PRICE
     if change.source == PriceSource.OPTIMIZER:

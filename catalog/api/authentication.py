@@ -17,7 +17,11 @@ class ApiKeyAuthentication(BaseAuthentication):
         kind, _, text = get_authorization_header(request).partition(b" ")
         if kind.lower() != b"bearer":
             return None
-        key = ApiKey.objects.filter(digest=ApiKey.digest_of(text.decode("latin-1").strip()), revoked_at=None).first()
+        key = (
+            ApiKey.objects.select_related("owner")
+            .filter(digest=ApiKey.digest_of(text.decode("latin-1").strip()), revoked_at=None)
+            .first()
+        )
         if key is None:
             raise AuthenticationFailed(UNKNOWN_KEY)
         return None, key

@@ -11,6 +11,8 @@ PERMISSION_OF_SCOPE = {
     Scope.PRICES_READ: "catalog.view_listing",
     Scope.RUNS_WRITE: "optimizer.add_optimizationrun",
     Scope.OVERRIDES_WRITE: "catalog.add_priceoverride",
+    Scope.KILL_SWITCH_WRITE: "catalog.add_killswitch",
+    Scope.APPROVALS_WRITE: "catalog.change_priceapproval",
 }
 
 

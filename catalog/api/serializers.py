@@ -73,11 +73,13 @@ class PriceChangeSerializer(serializers.ModelSerializer[PriceChange]):
     decision_id = serializers.CharField(source="pk")
     author = serializers.CharField(source="author.username", default=None, allow_null=True)
 
+    approved_by = serializers.CharField(source="approved_by.username", default=None, allow_null=True)
+
     class Meta:
         model = PriceChange
         fields = [
             "decision_id", "version", "price", "previous_price", "prior_price", "currency", "valid_from", "source",
-            "binding_rule", "reason", "author", "run_id", "personalised",
+            "binding_rule", "reason", "author", "approved_by", "run_id", "personalised",
         ]  # fmt: skip
 
     def get_price(self, change: PriceChange) -> str:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from catalog.api import quote_views, views
+from catalog.api import approval_views, kill_switch_views, quote_views, views
 
 urlpatterns = [
     path("prices:batch", views.PriceBatchView.as_view()),
@@ -8,5 +8,10 @@ urlpatterns = [
     path("prices/<str:sku>/history", views.PriceHistoryView.as_view()),
     path("quotes", quote_views.QuoteView.as_view()),
     path("quotes:verify", quote_views.QuoteVerificationView.as_view()),
+    path("price-approvals", approval_views.PriceApprovalListView.as_view()),
+    path("price-approvals/<int:approval_id>/approve", approval_views.ApproveView.as_view()),
+    path("price-approvals/<int:approval_id>/reject", approval_views.RejectView.as_view()),
+    path("kill-switches", kill_switch_views.KillSwitchListView.as_view()),
+    path("kill-switches/<int:switch_id>", kill_switch_views.KillSwitchView.as_view()),
     path("products", views.ProductListView.as_view()),
 ]

@@ -1,6 +1,8 @@
 from catalog.models.access import ApiKey, IdempotencyRecord
+from catalog.models.approval import ApprovalPolicy, PriceApproval
 from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
+from catalog.models.kill_switch import KillSwitch
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.policy_version import GuardrailPolicyVersion
@@ -14,6 +16,7 @@ from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
 __all__ = [
     "AdminAction",
     "ApiKey",
+    "ApprovalPolicy",
     "CacheEpoch",
     "Category",
     "Channel",
@@ -21,7 +24,9 @@ __all__ = [
     "GuardrailPolicy",
     "GuardrailPolicyVersion",
     "IdempotencyRecord",
+    "KillSwitch",
     "Listing",
+    "PriceApproval",
     "PriceChange",
     "PriceGroup",
     "PriceGroupMember",

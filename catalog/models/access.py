@@ -4,6 +4,8 @@ import hashlib
 import secrets
 from datetime import datetime
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -15,6 +17,8 @@ class Scope(models.TextChoices):
     PRICES_READ = "prices:read", "read prices, history and explanations"
     RUNS_WRITE = "runs:write", "start optimisation runs and read them"
     OVERRIDES_WRITE = "overrides:write", "schedule overrides and promotions, cancel and read them"
+    KILL_SWITCH_WRITE = "kill-switch:write", "flip and lift kill switches"
+    APPROVALS_WRITE = "approvals:write", "approve and reject prices that wait, as the key's owner"
 
 
 class ApiKey(models.Model):
@@ -26,6 +30,14 @@ class ApiKey(models.Model):
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope), help_text="What this key may do.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The person for whom the key acts; without one it cannot approve prices.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -40,10 +52,11 @@ class ApiKey(models.Model):
         return hashlib.sha256(key.encode()).hexdigest()
 
     @classmethod
-    def issue(cls, *, name: str, scopes: list[str]) -> tuple["ApiKey", str]:
+    def issue(cls, *, name: str, scopes: list[str], owner: User | None = None) -> tuple["ApiKey", str]:
         """Create a key; the second value is its text, which can never be read again."""
         text = "pk_" + secrets.token_urlsafe(32)
-        return cls.objects.create(name=name, prefix=text[:9], digest=cls.digest_of(text), scopes=scopes), text
+        key = cls.objects.create(name=name, prefix=text[:9], digest=cls.digest_of(text), scopes=scopes, owner=owner)
+        return key, text
 
     def revoke(self, now: datetime) -> None:
         self.revoked_at = now

@@ -19,6 +19,13 @@ class PriceChange(models.Model):
     source = models.CharField(max_length=16, choices=PriceSource)
     reason = models.CharField(max_length=300, blank=True)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The second person, where one was needed.",
+    )
     run_id = models.UUIDField(null=True)
     idempotency_key = models.CharField(max_length=120, help_text="The same decision is published once.")
 

@@ -54,6 +54,9 @@ class Product(models.Model):
     name = models.CharField(max_length=300)
     category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products")
     is_active = models.BooleanField(default=True)
+    is_kvi = models.BooleanField(
+        "key value item", default=False, db_default=False, help_text="Shoppers judge the shop by its price."
+    )
 
     def __str__(self) -> str:
         return f"{self.sku} {self.name}"

@@ -16,7 +16,7 @@ def listing_of(*, channel: str, sku: str) -> Listing | None:
 
 def price_history(*, listing: Listing) -> QuerySet[PriceChange]:
     """Every published price of a listing; newest first by its version."""
-    return PriceChange.objects.filter(listing=listing).select_related("listing__channel", "author")
+    return PriceChange.objects.filter(listing=listing).select_related("listing__channel", "author", "approved_by")
 
 
 def price_change_in_force(*, listing: Listing) -> PriceChange | None:

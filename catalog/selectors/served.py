@@ -12,6 +12,7 @@ from catalog.models import Listing, PriceChange, ServedExperiment
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
+from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.prior_price import lowest_recent_prices
 
 CHANGE_FIELDS = ("id", "previous_price", "prior_price", "binding_rule", "personalised")
@@ -55,13 +56,33 @@ def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, Serv
     rows = list(_with_change(listings.select_related("product", "channel")))
     keys = [row.pk for row in rows]
     lowest = lowest_recent_prices(listing_ids=keys, until=now)
-    experiments = _running_experiments(keys)
+    # Read last: a switch may be seen with a revision from before it, never the other way round.
+    experiments = _not_switched_off(rows, _running_experiments(keys), switches_on())
     return [(row.served_revision, _record(row, lowest, experiments.get(row.pk))) for row in rows]
 
 
 def _running_experiments(listing_ids: Sequence[int]) -> dict[int, ServedExperiment]:
     running = ServedExperiment.objects.filter(listing_id__in=listing_ids, ended_at=None).prefetch_related("arms")
     return {experiment.listing_id: experiment for experiment in running}
+
+
+def _not_switched_off(
+    rows: Iterable[Any], experiments: dict[int, ServedExperiment], switches: SwitchesOn
+) -> dict[int, ServedExperiment]:
+    """Leave out experiments under a kill switch: the price in force is served there."""
+    if not (switches and experiments):
+        return experiments
+    covered = {
+        row.pk
+        for row in rows
+        if row.pk in experiments
+        and switches.covers(
+            channel_id=row.channel_id,
+            category_id=row.product.category_id,
+            models=(PriceSource.EXPERIMENT.value, experiments[row.pk].experiment),
+        )
+    }
+    return {pk: experiment for pk, experiment in experiments.items() if pk not in covered}
 
 
 def _with_change(listings: QuerySet[Listing]) -> Iterable[Any]:

@@ -11,6 +11,7 @@ from catalog.arms import SHARES
 from catalog.gate import checked_prices
 from catalog.models import Channel, Listing, ServedArm, ServedExperiment
 from catalog.models.listing import PriceSource
+from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.served_records import serve_anew
 
 SHORTEST_SLOT_SECONDS = 60
@@ -47,8 +48,9 @@ def serve_arms(
     """Serve listings through an experiment's arms from the commit on; ``arms`` by listing id.
 
     Locks the listings in primary-key order. A listing is refused whole where one of its arms breaks a hard rule of its
-    guardrails at its current cost, where a person's price is in force (``overridden``) or where an experiment runs on
-    it already (``experiment_running``).
+    guardrails at its current cost, where a person's price is in force (``overridden``), under a kill switch
+    (``kill_switch``; one flipped meanwhile fails the commit) or where an experiment runs on it already
+    (``experiment_running``).
 
     Raises:
         ValueError: arms that are no experiment: shares that do not sum to 10,000, names that repeat, a slot too short.
@@ -69,6 +71,14 @@ def serve_arms(
         checked = checked_prices(channel=channel, prices=prices, source=PriceSource.EXPERIMENT, now=now)
         refused |= checked.refused
         floors |= checked.floors
+    deciders = (PriceSource.EXPERIMENT.value, experiment)
+    rows = {
+        row: deciders for row in Listing.objects.filter(pk__in=arms.keys() - refused.keys()).select_related("product")
+    }
+    refused |= killed_listings(channel_id=channel.pk, models_by_listing=rows)
+    check_switches_at_commit(
+        channel_id=channel.pk, models_by_listing={row: deciders for row in rows if row.pk not in refused}
+    )
     serving = sorted(arms.keys() - refused.keys())
     started = ServedExperiment.objects.bulk_create(
         ServedExperiment(

@@ -8,8 +8,9 @@ import numpy as np
 
 from catalog.guardrails import clamp_batch, hard_floor_ticks
 from catalog.models import Listing
-from catalog.models.listing import HELD_SOURCES
+from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import to_ticks
+from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.listings import active_listings
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 
@@ -28,15 +29,17 @@ class Ladder:
 
 
 def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict[str, Ladder]:
-    """Return the ladder of each active listing by SKU. A missing cost or a person's override leaves it empty."""
+    """Return the ladder of each active listing by SKU. A missing cost, a person's override or a kill switch leaves it
+    empty."""
     listings = active_listings(channel=channel).filter(product__sku__in=skus).order_by("pk")
     first = listings.first()
     if first is None:
         return {}
     facts = pricing_facts(channel=first.channel, listings=listings, now=now)
     floors = hard_floor_ticks(facts.limits, facts.facts)
+    switches = switches_on()
     ladders = zip(facts.listings, _clamped_steps(facts), floors.tolist(), strict=True)
-    return {row.product.sku: _ladder(row, prices, floor) for row, prices, floor in ladders}
+    return {row.product.sku: _ladder(row, prices, floor, switches) for row, prices, floor in ladders}
 
 
 def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
@@ -50,7 +53,10 @@ def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
     return prices
 
 
-def _ladder(row: Listing, prices: list[int], floor: int) -> Ladder:
+def _ladder(row: Listing, prices: list[int], floor: int, switches: SwitchesOn) -> Ladder:
+    bandit = (PriceSource.BANDIT.value,)
+    if switches.covers(channel_id=row.channel_id, category_id=row.product.category_id, models=bandit):
+        return Ladder(row, (), floor, held_because="kill_switch")
     if row.price_source in HELD_SOURCES:
         return Ladder(row, (), floor, held_because="override")
     if row.unit_cost is None or row.unit_cost <= 0:

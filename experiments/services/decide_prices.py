@@ -9,7 +9,9 @@ from decimal import Decimal
 import numpy as np
 from django.db import transaction
 
+from catalog.models.listing import PriceSource
 from catalog.money import amount_text, from_ticks
+from catalog.services.kill_check import check_switches_at_commit
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import Ladder, price_ladders
 from experiments.stats.thompson import choice_probabilities, choose_arms
@@ -65,11 +67,12 @@ def decide_prices(*, events: Sequence[DemandEvent], now: datetime, rng: np.rando
     """Draw a price for every event that has none yet, and store the decisions.
 
     Events of one batch see the same posterior. An event whose id was decided before is a duplicate, also within the
-    batch. An unknown or inactive listing is not decided, nor is one without a cost or under a person's override
-    (``held``, with the reason). Prices are inside the guardrails of the current facts. They hold for their event; the
-    channel's price in force is left as it is.
+    batch. An unknown or inactive listing is not decided, nor is one without a cost, under a person's override or under
+    a kill switch (``held``, with the reason). Prices are inside the guardrails of the current facts. They hold for
+    their event; the channel's price in force is left as it is.
 
-    Raises IntegrityError if another transaction decides one of the events at the same time: then do it again.
+    Raises IntegrityError if another transaction decides one of the events at the same time, and at the commit if a
+    kill switch was flipped meanwhile: then do it again.
     """
     report = DecideReport()
     fresh = _without_decided(events, report)
@@ -137,6 +140,9 @@ def _decide_channel(
             )
         )
     PricingDecision.objects.bulk_create(decisions, batch_size=2000)
+    decided = {ladders[event.sku].listing: (PriceSource.BANDIT.value,) for event in priced}
+    channel_id = next(iter(decided)).channel_id
+    check_switches_at_commit(channel_id=channel_id, models_by_listing=decided)
 
 
 def _intensity_policy(channel: str) -> IntensityPolicy:

@@ -75,7 +75,7 @@ def _largest_changes() -> list[dict[str, Any]]:
         PriceChange.objects.filter(pk__in=newest, previous_price__isnull=False)
         .annotate(step=step)
         .order_by(Abs("step").desc(), "-pk")
-        .select_related("listing__product", "listing__channel", "author")[:LARGEST_SHOWN]
+        .select_related("listing__product", "listing__channel", "author", "approved_by")[:LARGEST_SHOWN]
     )
     return [
         {

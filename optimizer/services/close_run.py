@@ -4,22 +4,45 @@ import uuid
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models.listing import PriceSource
+from catalog.services.kill_check import is_kill_switch
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import effect_of, recorded_states
 from optimizer.services.what_if import fingerprint
 
+KILLED = "a kill switch was flipped while the run was being published: nothing was published"
 
-@transaction.atomic
+
 def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     """Check the guard numbers of a run whose chunks are all done and publish its prices; else return it as it is.
 
-    One transaction with the gate's: ledger, listings and outcomes change together or not at all.
+    One transaction with the gate's: ledger, listings and outcomes change together or not at all. Where a kill switch is
+    flipped in the middle of it, the run is held and nothing is published.
     """
+    try:
+        return _close_run(run_id, now)
+    except IntegrityError as error:
+        if not is_kill_switch(error):
+            raise
+        return _hold_run(run_id, now)
+
+
+@transaction.atomic
+def _hold_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
+    run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
+    if not run.is_finished:
+        run.guard_numbers = guard_numbers(run=run)
+        run.status, run.error, run.finished_at = OptimizationRun.Status.HELD, KILLED, now
+        run.save(update_fields=["guard_numbers", "status", "error", "finished_at"])
+    return run
+
+
+@transaction.atomic
+def _close_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
     if run.is_finished or run.chunks.filter(finished_at=None).exists():
         return run
@@ -95,6 +118,7 @@ def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
     rows = Recommendation.objects.filter(run=run)
     rows.filter(listing__in=[*report.published, *report.already_published]).update(outcome=outcome.PUBLISHED)
     rows.filter(listing__in=report.unchanged).update(outcome=outcome.UNCHANGED)
+    rows.filter(listing__in=report.waiting).update(outcome_reason="waits_for_approval")
     for reason in sorted(set(report.refused.values())):
         refused = [listing for listing, why in report.refused.items() if why == reason]
         rows.filter(listing__in=refused).update(outcome=outcome.REFUSED, outcome_reason=reason)

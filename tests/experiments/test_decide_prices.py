@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from catalog.models import GuardrailPolicy
 from catalog.models.listing import PriceSource
+from catalog.services.kill_switches import flip_kill_switch
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
 from experiments.services.decide_prices import OUTCOME_WINDOW, PROPENSITY_FLOOR, DemandEvent, decide_prices
 from tests.factories import make_channel, make_listing, publish
@@ -150,3 +151,12 @@ def test_the_database_refuses_a_decision_below_its_floor():
     decide(event("A"))
     with pytest.raises(IntegrityError), transaction.atomic():
         PricingDecision.objects.update(price=Decimal("0.01"))
+
+
+@pytest.mark.parametrize(("model", "held"), [("", True), ("bandit", True), ("optimizer", False)])
+def test_nothing_is_decided_under_a_kill_switch(model, held):
+    make_listing("A")
+    flip_kill_switch(reason="wrong stock", through="test", model=model, now=timezone.now())
+    report = decide(event("A"))
+    assert [why for _, why in report.held] == (["kill_switch"] if held else [])
+    assert len(report.decided) == (0 if held else 1)

@@ -1,0 +1,166 @@
+"""A kill switch flipped in the middle: it waits for no batch, and once it is on no automatic price commits."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connections, transaction
+from django.utils import timezone
+
+from catalog.gate import Proposal, publish_prices
+from catalog.models import Listing, PriceChange, Product
+from catalog.models.listing import PriceSource
+from catalog.services.kill_check import is_kill_switch
+from catalog.services.kill_switches import flip_kill_switch, lift_kill_switch
+from optimizer.models import OptimizationRun, Recommendation
+from optimizer.services.close_run import KILLED, close_run
+from optimizer.services.open_run import open_run
+from optimizer.services.optimize_chunk import optimize_chunk
+from tests.factories import make_channel, make_listing
+from tests.optimizer.factories import make_fit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LISTINGS = 4_000
+FLIP_SECONDS = 0.1
+
+
+def flip(**scope):
+    return flip_kill_switch(reason="wrong costs", through="test", now=timezone.now(), **scope)[0]
+
+
+def timed_flip(**scope):
+    began = time.perf_counter()
+    switch = flip(**scope)
+    return switch, time.perf_counter() - began
+
+
+def many_listings(count):
+    channel = make_channel()
+    products = Product.objects.bulk_create(Product(sku=f"S{n:05}", name=f"Product {n}") for n in range(count))
+    Listing.objects.bulk_create(
+        Listing(product=product, channel=channel, list_price=Decimal(10), unit_cost=Decimal(6)) for product in products
+    )
+    return channel, list(Listing.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def publish_all(channel, listing_ids, price="10.50", key="night", version=0):
+    return publish_prices(
+        channel=channel,
+        proposals=[Proposal(pk, Decimal(price), key, version) for pk in listing_ids],
+        source=PriceSource.OPTIMIZER,
+        now=timezone.now(),
+    )
+
+
+def in_thread(pool, work, *arguments):
+    def closing():
+        try:
+            return work(*arguments)
+        finally:
+            connections.close_all()
+
+    return pool.submit(closing)
+
+
+def is_locked(pk):
+    with transaction.atomic():
+        return not Listing.objects.select_for_update(skip_locked=True).filter(pk=pk).exists()
+
+
+def test_a_flip_does_not_wait_for_a_big_batch_of_which_nothing_is_published():
+    channel, keys = many_listings(LISTINGS)
+    with ThreadPoolExecutor(1) as pool:
+        batch = in_thread(pool, publish_all, channel, keys)
+        while not is_locked(keys[0]):
+            assert not batch.done()
+        _, seconds = timed_flip()
+        assert not batch.done(), "the batch was over before the flip: make it bigger"
+        error = batch.exception(timeout=60)
+    if error is None:  # it had not read the switches yet
+        assert set(batch.result().refused.values()) == {"kill_switch"}
+    else:
+        assert isinstance(error, IntegrityError) and is_kill_switch(error)
+    assert seconds < FLIP_SECONDS
+    assert not PriceChange.objects.exists() and not Listing.objects.filter(price__isnull=False).exists()
+
+
+@pytest.mark.parametrize(("scope", "published"), [({}, 0), ({"model": "optimizer"}, 0), ({"model": "bandit"}, 3)])
+def test_what_comes_between_the_gate_and_the_commit_changes_nothing(scope, published):
+    channel, keys = many_listings(3)
+    ready, go = threading.Event(), threading.Event()
+
+    def run():
+        with transaction.atomic():
+            publish_all(channel, keys)
+            ready.set()
+            go.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        batch = in_thread(pool, run)
+        ready.wait(10)
+        _, seconds = timed_flip(**scope)
+        go.set()
+        error = batch.exception(timeout=10)
+    assert seconds < FLIP_SECONDS
+    assert (error is None) == bool(published)
+    assert PriceChange.objects.count() == published
+
+
+def test_no_automatic_price_commits_after_a_flip_returned():
+    channel, keys = many_listings(4)
+    stop = threading.Event()
+
+    def publish_again_and_again(pk):
+        outcomes = {"published": 0, "stopped": 0}
+        while not stop.is_set():
+            version = Listing.objects.get(pk=pk).price_version
+            price = "10.50" if version % 2 else "10.40"
+            try:
+                report = publish_all(channel, [pk], price, f"k{version}", version)
+                outcomes["published" if report.published else "stopped"] += 1
+            except IntegrityError as error:
+                assert is_kill_switch(error)
+                outcomes["stopped"] += 1
+        return outcomes
+
+    flips = 0
+    with ThreadPoolExecutor(len(keys)) as pool:
+        workers = [in_thread(pool, publish_again_and_again, pk) for pk in keys]
+        try:
+            for _ in range(12):
+                time.sleep(0.1)
+                switch, seconds = timed_flip()
+                after = PriceChange.objects.count()
+                time.sleep(0.1)
+                assert PriceChange.objects.count() == after
+                assert seconds < FLIP_SECONDS * 5  # five busy processes on a small machine; the point is the ledger
+                lift_kill_switch(switch_id=switch.pk, through="test", now=timezone.now())
+                flips += 1
+        finally:
+            stop.set()
+        outcomes = [worker.result(timeout=10) for worker in workers]
+    assert flips == 12 and all(each["published"] and each["stopped"] for each in outcomes)
+
+
+def test_a_run_in_the_middle_of_which_a_switch_is_flipped_is_held_and_publishes_nothing():
+    listing = make_listing()
+    make_fit(listing.channel, [listing])
+    run = open_run(channel=listing.channel, objective="profit", now=timezone.now())
+    optimize_chunk(run_id=run.pk, first_pk=run.chunks.get().first_pk, now=timezone.now())
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            # The run records what the gate did after the gate: there it waits for this row.
+            Recommendation.objects.select_for_update().get(run=run)
+            closing = in_thread(pool, lambda: close_run(run_id=run.pk, now=timezone.now()))
+            # Asked in another connection: this one would keep the lock that it tries.
+            while not in_thread(pool, is_locked, listing.pk).result(timeout=5):
+                assert not closing.done()
+            time.sleep(0.3)
+            in_thread(pool, flip).result(timeout=5)
+        closed = closing.result(timeout=10)
+    assert (closed.status, closed.error) == (OptimizationRun.Status.HELD, KILLED)
+    assert not PriceChange.objects.exists()
+    assert Recommendation.objects.get(run=run).outcome == Recommendation.Outcome.WAITING
