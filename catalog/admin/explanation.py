@@ -39,6 +39,7 @@ class ExplanationTables:
     guardrails: Rows = field(default_factory=list)
     expected: Rows = field(default_factory=list)
     candidate: str = ""
+    what_if: Rows = field(default_factory=list)
 
     @classmethod
     def of(cls, explanation: Mapping[str, Any] | None, channel: Channel) -> "ExplanationTables":
@@ -55,6 +56,7 @@ class ExplanationTables:
             guardrails=guardrail_rows(_mapping(stored.get("guardrails")), channel),
             expected=_expected(_mapping(stored.get("expected")), channel),
             candidate="" if candidate is None else money(candidate, channel),
+            what_if=what_if_rows(_mapping(stored.get("what_if")), channel),
         )
 
     @property
@@ -75,6 +77,18 @@ def guardrail_rows(limits: Mapping[str, Any], channel: Channel) -> Rows:
             version = f", version {limit['policy_version']}" if limit.get("policy_version") else ""
             source = f"{scope_words(limit.get('scope'))}{version}"
             rows.append([label, _limit_value(name, limit["value"], channel), source])
+    return rows
+
+
+def what_if_rows(what_if: Mapping[str, Any], channel: Channel) -> Rows:
+    """Return what a simulation supposed of this price; none where the price was computed for the real world."""
+    rows = [["Simulation", str(what_if["simulation"])]] if what_if.get("simulation") else []
+    for name, value in _mapping(what_if.get("guardrails")).items():
+        label = GUARDRAIL_NAMES.get(f"{name}_bp", name)
+        rows.append([label, percent(value, decimals=2, signed=name.startswith("competitor"))])
+    if what_if.get("cost_change"):
+        cost = money(what_if.get("real_unit_cost"), channel, exact=True)
+        rows.append(["Unit cost", f"{percent(what_if['cost_change'], decimals=2, signed=True)} on {cost}"])
     return rows
 
 

@@ -88,6 +88,7 @@ def _record(rollback: RunRollback, changes: list[PriceChange], report: PublishRe
     restored = {*report.published, *report.already_published}
     rows = []
     for change in changes:
+        assert change.previous_price is not None  # as above
         outcome, reason = _outcome(change.listing_id, restored, report.refused)
         rows.append(
             RolledBackPrice(

@@ -94,7 +94,7 @@ class SimulationAdmin(ReadOnlyAdmin):
         page = list(rows.filter(listing_id__gt=int(after) if after.isdecimal() else 0)[: ROWS_A_PAGE + 1])
         shown = page[:ROWS_A_PAGE]
         return {
-            "diff": [diff_row(row) for row in shown],
+            "diff": [diff_row(row, promoted=simulation.promoted_at is not None) for row in shown],
             "diff_after": shown[-1].listing_id if len(page) > ROWS_A_PAGE else None,
             "diff_begins": after == "0",
         }
@@ -224,17 +224,18 @@ def rule_rows(simulation: Simulation) -> list[dict[str, Any]]:
     ]
 
 
-def diff_row(row: Recommendation) -> dict[str, Any]:
+def diff_row(row: Recommendation, *, promoted: bool) -> dict[str, Any]:
+    """Return a row of the diff; of a promoted simulation the price before it stands in the place of the live one."""
     listing, channel = row.listing, row.listing.channel
-    live = listing.price_in_force
+    live = row.previous_price if promoted else listing.price_in_force
     return {
         "name": listing.product.name,
         "sku": listing.product.sku,
         "url": admin_url("optimizer_recommendation_change", row.pk),
         "live": money(live, channel),
-        "moved": listing.price_version != row.simulated_version,  # type: ignore[attr-defined]  # annotated
+        "moved": not promoted and listing.price_version != row.simulated_version,  # type: ignore[attr-defined]  # annotated
         "simulated": money(row.price, channel),
-        "change": NOTHING if row.price is None else percent(row.price / live - 1, signed=True),
+        "change": NOTHING if row.price is None else percent(row.price / row.previous_price - 1, signed=True),
         "amounts": [
             _amount(row.profit_change_mean, row.profit_change_sd, channel),
             _amount(row.revenue_change_mean, row.revenue_change_sd, channel),

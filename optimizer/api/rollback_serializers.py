@@ -27,6 +27,8 @@ class RolledBackPriceSerializer(serializers.ModelSerializer[RolledBackPrice]):
     run_price = serializers.SerializerMethodField(help_text="The price that the run published.")
     prior_price = serializers.SerializerMethodField(help_text="The price before it.")
 
+    outcome = serializers.CharField(help_text="`restored`, `changed_since` or `refused`.")
+
     class Meta:
         model = RolledBackPrice
         fields = ["sku", "currency", "run_price", "prior_price", "outcome", "reason"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.money import amount_text
@@ -107,9 +108,10 @@ class ChangeSerializer(serializers.Serializer[Any]):
 class SimulatedPriceSerializer(serializers.ModelSerializer[Recommendation]):
     sku = serializers.CharField(source="listing.product.sku")
     currency = serializers.CharField(source="listing.channel.currency")
+    price_before = serializers.SerializerMethodField(help_text="In force when it was simulated.")
     live_price = serializers.SerializerMethodField(help_text="In force now.")
     simulated_price = serializers.SerializerMethodField(help_text="Null: not priced, `reason` says why.")
-    change = serializers.SerializerMethodField(help_text="Of the simulated price against the live one, a fraction.")
+    change = serializers.SerializerMethodField(help_text="Of the simulated price against the one before, a fraction.")
     price_moved = serializers.SerializerMethodField(help_text="Whether another price came into force meanwhile.")
     profit_change = serializers.SerializerMethodField(help_text="Expected, a week, with its 90 % interval.")
     revenue_change = serializers.SerializerMethodField(help_text="Expected, a week, with its 90 % interval.")
@@ -118,9 +120,12 @@ class SimulatedPriceSerializer(serializers.ModelSerializer[Recommendation]):
     class Meta:
         model = Recommendation
         fields = [
-            "sku", "currency", "live_price", "simulated_price", "change", "price_moved", "binding_rule",
+            "sku", "currency", "price_before", "live_price", "simulated_price", "change", "price_moved", "binding_rule",
             "profit_change", "revenue_change", "reason",
         ]  # fmt: skip
+
+    def get_price_before(self, row: Recommendation) -> str:
+        return amount_text(row.previous_price, row.listing.channel.currency_exponent)
 
     def get_live_price(self, row: Recommendation) -> str:
         return amount_text(row.listing.price_in_force, row.listing.channel.currency_exponent)
@@ -129,18 +134,20 @@ class SimulatedPriceSerializer(serializers.ModelSerializer[Recommendation]):
         return None if row.price is None else amount_text(row.price, row.listing.channel.currency_exponent)
 
     def get_change(self, row: Recommendation) -> float | None:
-        return None if row.price is None else float(row.price / row.listing.price_in_force - 1)
+        return None if row.price is None else float(row.price / row.previous_price - 1)
 
     def get_price_moved(self, row: Any) -> bool:
         return row.listing.price_version != row.simulated_version
 
-    def get_profit_change(self, row: Recommendation) -> ChangeSerializer | None:
+    @extend_schema_field(ChangeSerializer(allow_null=True))
+    def get_profit_change(self, row: Recommendation) -> dict[str, float] | None:
         return _change(row.profit_change_mean, row.profit_change_sd)
 
-    def get_revenue_change(self, row: Recommendation) -> ChangeSerializer | None:
+    @extend_schema_field(ChangeSerializer(allow_null=True))
+    def get_revenue_change(self, row: Recommendation) -> dict[str, float] | None:
         return _change(row.revenue_change_mean, row.revenue_change_sd)
 
 
-def _change(mean: float | None, sd: float | None) -> Any:
+def _change(mean: float | None, sd: float | None) -> dict[str, float] | None:
     interval = interval_90_percent(mean, sd)
-    return None if interval is None else {"mean": mean, "low": interval[0], "high": interval[1]}
+    return None if mean is None or interval is None else {"mean": mean, "low": interval[0], "high": interval[1]}

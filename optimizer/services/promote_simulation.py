@@ -98,7 +98,8 @@ def _refuse_unfinished(run: OptimizationRun) -> None:
 
 def _refuse_moved(simulation: Simulation, now: datetime) -> None:
     """Lock the simulation's listings, some after others in primary-key order, and compare state with recorded state."""
-    states, moved, compared = recorded_states(run=simulation.run), {}, 0
+    states, compared = recorded_states(run=simulation.run), 0
+    moved: dict[int, str] = {}
     while batch := dict(islice(states, LOCKED_AT_A_TIME)):
         current = _locked_states(simulation.run, list(batch), now)
         moved |= {pk: _difference(state, current.get(pk)) for pk, state in batch.items() if state != current.get(pk)}

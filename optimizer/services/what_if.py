@@ -69,7 +69,7 @@ def _text(amount: Decimal | None) -> str | None:
 
 
 def _with_limits(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
-    trial = {f"{name}_bp": to_basis_points(value) for name, value in assumptions.guardrails.items()}
+    trial: dict[str, Any] = {f"{name}_bp": to_basis_points(value) for name, value in assumptions.guardrails.items()}
     if not trial:
         return facts
     sources = dict.fromkeys(trial, SCOPE)

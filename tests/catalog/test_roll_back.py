@@ -1,6 +1,7 @@
 import os
 import signal
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -152,6 +153,22 @@ def test_a_rollback_killed_in_the_middle_is_as_if_never_begun():
     assert set(Listing.objects.values_list("price", flat=True)) == {Decimal("12.00")}
     assert rolled_back(run_id).restored == 2
     assert set(Listing.objects.values_list("price", flat=True)) == {Decimal("10.00")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_rollbacks_at_once_are_one():
+    listings = [make_listing(), make_listing()]
+    run_id = published_by_run(dict.fromkeys(listings, "12.00"))
+
+    def one(reason: str) -> int:
+        try:
+            return rolled_back(run_id, reason=reason).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(one, "abcd"))) == 1
+    assert PriceChange.objects.count() == 4 and RolledBackPrice.objects.count() == 2
 
 
 def test_the_command_rolls_back_and_lists_what_was_refused(capsys):

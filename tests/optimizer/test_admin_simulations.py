@@ -45,6 +45,16 @@ def test_a_simulation_shows_its_effect_beside_the_live_prices(boss):
     assert "dearer" in listed and "computed" in listed.lower()
 
 
+def test_a_simulated_price_names_what_was_supposed(boss):
+    simulation = computed(
+        make_listing(), guardrails={"min_margin": Decimal("0.45")}, cost_changes=(CostChange(Decimal("0.02")),)
+    )
+    url = reverse("admin:optimizer_recommendation_change", args=[simulation.run.recommendations.get().pk])
+    text = boss.get(url).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    for part in ("What was supposed", "dearer", "45 %", "+2 % on £6.00", "£6.12", "what-if"):
+        assert part in text, part
+
+
 def test_the_diff_has_pages(boss, monkeypatch):
     monkeypatch.setattr(module, "ROWS_A_PAGE", 2)
     simulation = computed(*[make_listing(f"SKU{n}") for n in range(3)])
@@ -63,6 +73,7 @@ def test_the_button_promotes_what_the_page_showed(boss):
     url = reverse("admin:optimizer_simulation_promote", args=[simulation.run_id])
     answer = boss.post(url, {"fingerprint": simulation.fingerprint}, follow=True).content.decode()
     assert "its prices are in force" in answer and 'id="promote"' not in answer
+    assert "Before" in answer and "£10.00" in answer and "moved since" not in answer
     assert PriceChange.objects.get().author.get_username() == "boss"
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -176,4 +177,19 @@ def test_a_promotion_killed_in_the_middle_is_as_if_never_begun():
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert not PriceChange.objects.exists()
     promoted(simulation)
+    assert PriceChange.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_promotions_at_once_are_one():
+    simulation = computed(make_listing(), make_listing())
+
+    def one(_: int) -> bool:
+        try:
+            return promoted(simulation).promoted_at is not None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(one, range(4)))
     assert PriceChange.objects.count() == 2
