@@ -27,6 +27,7 @@ from catalog.guardrails import (
 from catalog.models import Channel, Listing, PriceChange
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.selectors.price_laws import price_laws
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
 from catalog.services.served_records import serve_anew
@@ -102,7 +103,7 @@ def publish_prices(
         ]
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
-        _append_to_ledger(changes, now)
+        _append_to_ledger(changes, now, channel)
         published = [change.listing_id for change in changes]
         serve_anew(channel=channel.code, listing_ids=published)
     return PublishReport(
@@ -224,9 +225,10 @@ UPDATE catalog_listing listing
 """
 
 
-def _append_to_ledger(changes: list[PriceChange], now: datetime) -> None:
+def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channel) -> None:
     until = max([now, *(change.valid_from for change in changes)])
-    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until)
+    rule = price_laws([channel.country])[channel.country]
+    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
     for change in changes:
         change.prior_price = lowest.get(change.listing_id, change.previous_price or change.price)
     PriceChange.objects.bulk_create(changes, batch_size=2000)

@@ -2,6 +2,7 @@ from catalog.models.access import ApiKey, IdempotencyRecord
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
+from catalog.models.price_law import PriceLawRule
 from catalog.models.product import Category, Channel, Product
 from catalog.models.sales import SalesImport, WeeklySales
 from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
@@ -16,6 +17,7 @@ __all__ = [
     "IdempotencyRecord",
     "Listing",
     "PriceChange",
+    "PriceLawRule",
     "Product",
     "SalesImport",
     "ServedArm",
