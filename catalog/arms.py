@@ -30,9 +30,12 @@ def answer_for(record: Mapping[str, Any], *, region: str | None, unix_time: floa
     """Return what is served for a record: its price, or the price of the arm that is drawn.
 
     The control (the first arm) is served where a region is randomised and the request names none. ``slot_ends`` is
-    the Unix time at which another arm may be drawn; None: never.
+    the Unix time at which another arm may be drawn, or the prior price changes with time alone; None: never. An arm's
+    price is nobody's announced reduction.
     """
-    answer = {**record, "experiment": None, "arm": None, "slot_ends": None}
+    prior_price_until = record["prior_price_until"]
+    answer = {**record, "experiment": None, "arm": None, "slot_ends": prior_price_until}
+    del answer["prior_price_until"]
     experiment = record["experiment"]
     if experiment is None:
         return answer
@@ -45,7 +48,10 @@ def answer_for(record: Mapping[str, Any], *, region: str | None, unix_time: floa
         "binding_rule": None,
         "experiment": experiment["code"],
         "arm": arm["arm"],
-        "slot_ends": slot_ends,
+        "slot_ends": min((end for end in (slot_ends, prior_price_until) if end is not None), default=None),
+        "prior_price_window": None,
+        "reduction_may_be_announced": None if record["reduction_may_be_announced"] is None else False,
+        "reduction_percent": None,
     }
 
 

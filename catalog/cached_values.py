@@ -1,7 +1,8 @@
 """What Redis holds about a price or an API key, and under which name. Pure; whoever reads or writes Redis uses it.
 
-A value is text: ``<revision> r <refresh_at> <json>`` a record, ``<revision> a`` nothing is served under this name, or
+A value is text: ``<revision> s <refresh_at> <json>`` a record, ``<revision> a`` nothing is served under this name, or
 ``<revision> p <xid>`` pending: the database transaction ``xid`` is about to change it, so ask the database.
+A record's letter changes with its fields: what an older release wrote (``r``) is then unreadable, as nothing is.
 A higher revision is newer. Names begin with a namespace of the Redis process and the epoch, so that the content of a
 Redis that restarted, empty or from an old snapshot, is never read.
 """
@@ -14,7 +15,7 @@ ABSENT_SECONDS = 30  # how long "there is no such SKU" is kept: nobody fills the
 
 
 class Kind(Enum):
-    RECORD = "r"
+    RECORD = "s"
     ABSENT = "a"
     PENDING = "p"
 

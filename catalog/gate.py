@@ -30,6 +30,7 @@ from catalog.guardrails import (
 from catalog.models import Channel, Listing, PriceChange
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.selectors.price_laws import price_laws
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
@@ -140,7 +141,7 @@ def publish_prices(
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
             change.approved_by = approved_by
-        _append_to_ledger(changes, now)
+        _append_to_ledger(changes, now, channel)
         if source.is_automatic:
             deciders = {change.listing: _deciders(by_listing[change.listing_id], source) for change in changes}
             check_switches_at_commit(channel_id=channel.pk, models_by_listing=deciders)
@@ -307,9 +308,10 @@ UPDATE catalog_listing listing
 """
 
 
-def _append_to_ledger(changes: list[PriceChange], now: datetime) -> None:
+def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channel) -> None:
     until = max([now, *(change.valid_from for change in changes)])
-    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until)
+    rule = price_laws([channel.country])[channel.country]
+    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
     for change in changes:
         change.prior_price = lowest.get(change.listing_id, change.previous_price or change.price)
     PriceChange.objects.bulk_create(changes, batch_size=2000)

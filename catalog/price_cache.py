@@ -69,7 +69,13 @@ def record_value(record: ServedRecord | None, *, revision: int) -> CachedValue:
     if record is None:
         return CachedValue(revision, Kind.ABSENT)
     content = json.dumps(record, separators=(",", ":")).encode()
-    return CachedValue(revision, Kind.RECORD, content=content, refresh_at=refresh_time(record["sku"]))
+    return CachedValue(revision, Kind.RECORD, content=content, refresh_at=_refresh_at(record))
+
+
+def _refresh_at(record: ServedRecord) -> int:
+    """Return when a record is read again: as usual, or when its prior price changes with time alone."""
+    usual, changes = refresh_time(record["sku"]), record["prior_price_until"]
+    return usual if changes is None else min(usual, changes)
 
 
 def refresh_time(name: str) -> int:

@@ -37,6 +37,7 @@ NAVIGATION = [
             _page("Approval policies", "group_work", "catalog", "approvalpolicy"),
             _page("Guardrail policies", "shield", "catalog", "guardrailpolicy"),
             _page("Policy history", "manage_history", "catalog", "guardrailpolicyversion"),
+            _page("Price law", "gavel", "catalog", "pricelawrule"),
         ],
     },
     {

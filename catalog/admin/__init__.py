@@ -11,6 +11,7 @@ from catalog.admin import (
     policies,
     policy_versions,
     price_approvals,
+    price_laws,
     products,
     sales,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "policies",
     "policy_versions",
     "price_approvals",
+    "price_laws",
     "products",
     "sales",
 ]

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from catalog.admin.base import AutocompleteFilter, PricingModelAdmin, SearchBySku
 from catalog.admin.cells import admin_url
 from catalog.models import Category, Channel, Product
+from catalog.services.price_laws import store_channel
 from catalog.services.products import store_product
 
 
@@ -57,6 +58,9 @@ class ChannelAdmin(PricingModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # prices were published in it
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        store_channel(channel=obj, changed=form.changed_data)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return ("code", "currency", "currency_exponent") if obj else ()  # stored amounts are in this currency

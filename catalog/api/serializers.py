@@ -12,6 +12,11 @@ from catalog.money import amount_text
 MAX_BATCH = 1000
 
 
+class PriorPriceWindowSerializer(serializers.Serializer[Any]):
+    start = serializers.DateTimeField(help_text="Midnight where the shop sells.")
+    end = serializers.DateTimeField(help_text="When the reduction began.")
+
+
 class ServedPriceSerializer(serializers.Serializer[Any]):
     sku = serializers.CharField()
     channel = serializers.CharField()
@@ -24,7 +29,17 @@ class ServedPriceSerializer(serializers.Serializer[Any]):
     binding_rule = serializers.CharField(allow_null=True)
     decision_id = serializers.CharField(allow_null=True)
     prior_price = serializers.CharField(help_text="Lowest price of the 30 days before the reduction (98/6/EC Art. 6a).")
+    prior_price_window = PriorPriceWindowSerializer(
+        allow_null=True, help_text="Of which that is the lowest price; null while the price is not reduced."
+    )
+    reduction_may_be_announced = serializers.BooleanField(
+        allow_null=True, help_text="Whether the price is below the prior price; null where the country has no rule."
+    )
+    reduction_percent = serializers.IntegerField(
+        allow_null=True, help_text="Below the prior price, rounded down; null unless it may be announced."
+    )
     personalised = serializers.BooleanField(help_text="Whether personal data was used.")
+    disclosure = serializers.CharField(allow_null=True, help_text="To be shown beside a personalised price.")
     assumed = serializers.ListField(child=serializers.CharField(), help_text="Facts made up for the demo.")
     experiment = serializers.CharField(allow_null=True, help_text="The experiment that the price belongs to.")
     arm = serializers.CharField(allow_null=True, help_text="Its arm, drawn by SKU, region or time, never by visitor.")

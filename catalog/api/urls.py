@@ -1,10 +1,11 @@
 from django.urls import path
 
-from catalog.api import approval_views, kill_switch_views, quote_views, views
+from catalog.api import approval_views, history_views, kill_switch_views, quote_views, views
 
 urlpatterns = [
     path("prices:batch", views.PriceBatchView.as_view()),
     path("prices/<str:sku>", views.PriceView.as_view()),
+    path("prices/<str:sku>/as-of", history_views.PriceAsOfView.as_view()),
     path("prices/<str:sku>/history", views.PriceHistoryView.as_view()),
     path("quotes", quote_views.QuoteView.as_view()),
     path("quotes:verify", quote_views.QuoteVerificationView.as_view()),

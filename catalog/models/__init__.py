@@ -6,6 +6,7 @@ from catalog.models.kill_switch import KillSwitch
 from catalog.models.ledger import PriceChange
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.policy_version import GuardrailPolicyVersion
+from catalog.models.price_law import PriceLawRule
 from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
@@ -30,6 +31,7 @@ __all__ = [
     "PriceChange",
     "PriceGroup",
     "PriceGroupMember",
+    "PriceLawRule",
     "PriceOverride",
     "PriceRelation",
     "Product",

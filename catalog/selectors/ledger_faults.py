@@ -126,7 +126,12 @@ def ledger_faults(
 
 
 def _page(after: int, channel: Channel | None, since: datetime | None) -> list[int]:
-    arguments = {"after": after, "channel": channel and channel.pk, "since": since, "limit": LISTINGS_PER_PAGE}
+    arguments: dict[str, Any] = {
+        "after": after,
+        "channel": channel and channel.pk,
+        "since": since,
+        "limit": LISTINGS_PER_PAGE,
+    }
     with connection.cursor() as cursor:
         cursor.execute(PAGE_SQL, arguments)
         return [pk for (pk,) in cursor.fetchall()]

@@ -1,12 +1,12 @@
 """The prior price of Directive 98/6/EC Art. 6a: the lowest price applied in the 30 days before a reduction began."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
 
-WINDOW = timedelta(days=30)
+from catalog.price_law import NO_RULE, CountryRule, window_opening
 
 # The price in force when the window opened counts too, however old its row is; before the first row that was the list
 # price, which the first row names as the price before it.
@@ -25,8 +25,12 @@ FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)
 """
 
 
-def lowest_recent_prices(*, listing_ids: Sequence[int], until: datetime) -> dict[int, Decimal]:
-    """Return the lowest price in force during the 30 days up to ``until``; listings never published are absent."""
+def lowest_recent_prices(
+    *, listing_ids: Sequence[int], until: datetime, rule: CountryRule = NO_RULE
+) -> dict[int, Decimal]:
+    """Return the lowest price in force in the rule's window up to ``until``; listings never published are absent."""
     with connection.cursor() as cursor:
-        cursor.execute(LOWEST_PRICES_SQL, {"listings": list(listing_ids), "opens": until - WINDOW, "until": until})
+        cursor.execute(
+            LOWEST_PRICES_SQL, {"listings": list(listing_ids), "opens": window_opening(until, rule), "until": until}
+        )
         return {listing: price for listing, price in cursor.fetchall() if price is not None}

@@ -1,7 +1,7 @@
 """Served records as the database knows them: what Redis is filled from and what stands in for it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -12,10 +12,11 @@ from catalog.models import Listing, PriceChange, ServedExperiment
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
+from catalog.price_law import DISCLOSURE, CountryRule, Judgement, judge_price
 from catalog.selectors.kill_switches import SwitchesOn, switches_on
-from catalog.selectors.prior_price import lowest_recent_prices
+from catalog.selectors.price_laws import AppliedPrices, applied_prices, price_laws
 
-CHANGE_FIELDS = ("id", "previous_price", "prior_price", "binding_rule", "personalised")
+CHANGE_FIELDS = ("id", "binding_rule", "personalised")
 
 
 def served_records(*, channel: str, skus: Sequence[str]) -> dict[str, ServedRecord]:
@@ -55,10 +56,27 @@ def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, Serv
     """Return records with their revisions, all of one snapshot of each table: the revision is read first."""
     rows = list(_with_change(listings.select_related("product", "channel")))
     keys = [row.pk for row in rows]
-    lowest = lowest_recent_prices(listing_ids=keys, until=now)
+    laws = price_laws(row.channel.country for row in rows)
+    histories = applied_prices(listing_ids=keys, rules=laws.values())
     # Read last: a switch may be seen with a revision from before it, never the other way round.
     experiments = _not_switched_off(rows, _running_experiments(keys), switches_on())
-    return [(row.served_revision, _record(row, lowest, experiments.get(row.pk))) for row in rows]
+    return [
+        (
+            row.served_revision,
+            _record(row, _judgement(row, histories, laws[row.channel.country], now), experiments.get(row.pk)),
+        )
+        for row in rows
+    ]
+
+
+def _judgement(row: Listing, histories: dict[int, AppliedPrices], rule: CountryRule, now: datetime) -> Judgement:
+    history = histories.get(row.pk) if row.price_version else None
+    return judge_price(
+        history.up_to(row.price_version) if history else [],
+        at=max(now, row.price_since or now),
+        rule=rule,
+        price_before=history.price_before if history else row.list_price,
+    )
 
 
 def _running_experiments(listing_ids: Sequence[int]) -> dict[int, ServedExperiment]:
@@ -92,28 +110,41 @@ def _with_change(listings: QuerySet[Listing]) -> Iterable[Any]:
     ).order_by(F("pk"))
 
 
-def _record(row: Any, lowest: dict[int, Any], experiment: ServedExperiment | None) -> ServedRecord:
+def _record(row: Any, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:
     exponent = row.channel.currency_exponent
-    price = row.price_in_force
-    reduced = row.change_previous_price is not None and price < row.change_previous_price
-    prior = row.change_prior_price if reduced else lowest.get(row.pk, price)
     # A person's price is meant for everybody: no arm is served beside it.
     served_through = None if row.price_source in HELD_SOURCES else experiment
     return {
         "sku": row.product.sku,
         "channel": row.channel.code,
-        "price": amount_text(price, exponent),
+        "price": amount_text(row.price_in_force, exponent),
         "currency": row.channel.currency,
         "list_price": amount_text(row.list_price, exponent),
         "version": row.price_version,
         "source": row.price_source or PriceSource.LIST_PRICE.value,
         "binding_rule": row.change_binding_rule or None,
         "decision_id": str(row.change_id) if row.change_id else None,
-        "prior_price": amount_text(prior, exponent),
+        "prior_price": amount_text(law.prior_price, exponent),
+        "prior_price_window": _window(law),
+        "reduction_may_be_announced": law.reduction_may_be_announced,
+        "reduction_percent": law.announced_percent,
         "personalised": bool(row.change_personalised),
+        "disclosure": DISCLOSURE if row.change_personalised else None,
         "assumed": row.assumed_facts,
         "experiment": _experiment(served_through, exponent) if served_through else None,
+        "prior_price_until": int(law.holds_until.timestamp()) if law.holds_until else None,
     }
+
+
+def _window(law: Judgement) -> dict[str, str] | None:
+    """Return the window before the reduction that is running; of a price that is not reduced it moves on every day."""
+    if not law.is_reduced:
+        return None
+    return {"start": _moment_text(law.window_opens), "end": _moment_text(law.window_closes)}
+
+
+def _moment_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _experiment(experiment: ServedExperiment, exponent: int) -> dict[str, Any]:

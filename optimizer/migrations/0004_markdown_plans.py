@@ -34,7 +34,7 @@ DROP FUNCTION optimizer_markdown_steps_are_append_only();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0012_markdown'),
+        ('catalog', '0014_markdown'),
         ('optimizer', '0003_simulations'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

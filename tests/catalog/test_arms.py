@@ -24,6 +24,7 @@ def record(unit, shares=(5_000, 5_000), slot_seconds=None, sku="A"):
     arms = [{"arm": f"arm-{n}", "share": share, "price": f"{10 + n}.00"} for n, share in enumerate(shares)]
     experiment = {"code": "spring", "salt": "s1", "unit": unit, "slot_seconds": slot_seconds, "arms": arms}
     fields = {"sku": sku, "channel": "web", "price": "9.00", "version": 7, "source": "optimizer", "binding_rule": "x"}
+    fields |= {"prior_price_until": None, "reduction_may_be_announced": True, "reduction_percent": 10}
     return {**fields, "experiment": experiment}
 
 

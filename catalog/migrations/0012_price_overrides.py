@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0009_ledger_chain'),
+        ('catalog', '0011_partitioned_ledger'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

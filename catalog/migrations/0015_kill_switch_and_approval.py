@@ -50,7 +50,7 @@ DROP FUNCTION catalog_no_automatic_price_under_a_kill_switch();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0012_markdown'),
+        ('catalog', '0014_markdown'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0010_price_overrides'),
+        ('catalog', '0012_price_overrides'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0011_run_rollback'),
+        ('catalog', '0013_run_rollback'),
     ]
 
     operations = [
