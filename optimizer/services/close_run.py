@@ -4,8 +4,10 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from catalog.gate import Proposal, PublishReport, publish_prices
+from catalog.models import PriceGroup
 from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun, Recommendation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
@@ -18,7 +20,7 @@ def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     One transaction with the gate's: ledger, listings and outcomes change together or not at all.
     """
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    if run.is_finished or run.chunks.filter(finished_at=None).exists():
+    if run.is_finished or run.chunks.filter(finished_at=None).exists() or _waits_for_groups(run):
         return run
     run.guard_numbers = guard_numbers(run=run)
     run.finished_at = now
@@ -32,6 +34,12 @@ def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
         run.guard_numbers = guard_numbers(run=run)
     run.save(update_fields=["guard_numbers", "finished_at", "status", "error"])
     return run
+
+
+def _waits_for_groups(run: OptimizationRun) -> bool:
+    """Tell whether related products have yet to get their joint prices, which the web process cannot give them."""
+    here = Q(channel=run.channel) | Q(channel=None)
+    return run.groups_solved_at is None and PriceGroup.objects.filter(here).exists()
 
 
 def fail_run(*, run_id: uuid.UUID, error: str, now: datetime) -> None:
