@@ -25,7 +25,7 @@ from .checking import step_violations_batch, violations, violations_batch
 from .clamping import Clamped, ClampedBatch, Trail, clamp_batch, clamp_price
 from .endings import EndingTable, admissible_prices
 from .facts import PriceFacts
-from .intervals import Interval, hard_floor_ticks, loss_floor_ticks, margin_floor_ticks
+from .intervals import Interval, hard_floor_ticks, hard_interval, loss_floor_ticks, margin_floor_ticks
 from .limits import (
     FIELD_NAMES,
     INTEGER_FIELDS,
@@ -35,7 +35,7 @@ from .limits import (
     index_endings,
     resolve_guardrails,
 )
-from .relations import RELATIONS, Place, relation_shortfalls
+from .relations import RELATIONS, Place, pair_shortfall, relation_shortfalls
 from .rules import (
     BASIS,
     COST_UNITS_PER_TICK,
@@ -83,10 +83,12 @@ __all__ = [
     "clamp_batch",
     "clamp_price",
     "hard_floor_ticks",
+    "hard_interval",
     "index_endings",
     "int_column",
     "loss_floor_ticks",
     "margin_floor_ticks",
+    "pair_shortfall",
     "relation_shortfalls",
     "resolve_guardrails",
     "step_violations_batch",

@@ -92,3 +92,15 @@ def _scaled(ticks: Ints, rate_bp: Ints, applies: Bools) -> Ints:
     """Return ticks·(10,000 + rate), in ten-thousandths of a tick, with zero where the rule does not apply."""
     factor: Ints = BASIS + np.where(applies, rate_bp, 0)
     return np.where(applies, ticks, 0) * factor
+
+
+def hard_interval(limits: GuardrailBatch, facts: PriceFacts) -> tuple[Ints, Ints]:
+    """Return the lowest and the highest price that the hard rules allow, (sku,) int64 ticks.
+
+    A ceiling below a stronger hard rule gives way to it, as in the gate's check.
+    """
+    low, high = np.zeros(len(facts), dtype=np.int64), np.full(len(facts), UNBOUNDED, dtype=np.int64)
+    for _, least, most in hard_intervals(limits, facts):
+        high = np.minimum(high, np.maximum(most, low))
+        low = np.maximum(low, least)
+    return low, np.maximum(high, low)

@@ -36,10 +36,11 @@ def relation_shortfalls(rule: Rule, places: Sequence[Place], prices: Sequence[in
         prices: their prices, ticks, > 0.
     """
     pairs = zip(places[:-1], places[1:], prices[:-1], prices[1:], strict=True)
-    return [_shortfall(rule, *pair) for pair in pairs]
+    return [pair_shortfall(rule, *pair) for pair in pairs]
 
 
-def _shortfall(rule: Rule, lower: Place, upper: Place, price: int, next_price: int) -> int:
+def pair_shortfall(rule: Rule, lower: Place, upper: Place, price: int, next_price: int) -> int:
+    """Return the ticks by which one pair of neighbours misses its relation."""
     if rule == Rule.FAMILY:
         return abs(price - next_price)
     if rule == Rule.SIZE_LADDER:

@@ -10,6 +10,7 @@ from catalog.models import Listing, PriceChange
 from catalog.money import from_ticks
 from catalog.selectors.listings import price_change_in_force
 from catalog.selectors.served import served_records
+from optimizer.group_replay import MOST_COMPARED, compared, replay_group
 from optimizer.models import OptimizationRun, Recommendation
 from optimizer.replay import ReplayResult, admissible_ticks, replay_price
 
@@ -63,7 +64,20 @@ def _replay(change: PriceChange, exponent: int) -> Replay | None:
     recorded = change.explanation.get("replay")
     if not recorded:
         return None
+    if "group" in recorded:
+        return _replay_group(recorded, exponent)
     ticks = admissible_ticks(recorded)
     if ticks > MOST_REPLAYED:
         return Replay(None, exponent, f"{ticks:,} prices are too many to go through for one request.")
     return Replay(replay_price(recorded), exponent)
+
+
+def _replay_group(recorded: dict[str, Any], exponent: int) -> Replay:
+    pairs = compared(recorded)
+    if pairs is None:
+        return Replay(
+            None, exponent, f"The price was decided with {recorded['group']['size']} others: too many to record."
+        )
+    if pairs > MOST_COMPARED:
+        return Replay(None, exponent, f"{pairs:,} pairs of related prices are too many to go through for one request.")
+    return Replay(replay_group(recorded), exponent)

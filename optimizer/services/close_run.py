@@ -5,8 +5,10 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from catalog.gate import Proposal, PublishReport, publish_prices
+from catalog.models import PriceGroup
 from catalog.models.listing import PriceSource
 from catalog.services.kill_check import is_kill_switch
 from optimizer.models import OptimizationRun, Recommendation, Simulation
@@ -44,7 +46,7 @@ def _hold_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
 @transaction.atomic
 def _close_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    if run.is_finished or run.chunks.filter(finished_at=None).exists():
+    if run.is_finished or run.chunks.filter(finished_at=None).exists() or _waits_for_groups(run):
         return run
     run.guard_numbers = guard_numbers(run=run)
     run.finished_at = now
@@ -71,6 +73,12 @@ def _seal_simulation(run: OptimizationRun) -> None:
         simulation.fingerprint = fingerprint(recorded_states(run=run))
         simulation.effect = effect_of(run=run)
         simulation.save(update_fields=["fingerprint", "effect"])
+
+
+def _waits_for_groups(run: OptimizationRun) -> bool:
+    """Tell whether related products have yet to get their joint prices, which the web process cannot give them."""
+    here = Q(channel=run.channel) | Q(channel=None)
+    return run.groups_solved_at is None and PriceGroup.objects.filter(here).exists()
 
 
 def fail_run(*, run_id: uuid.UUID, error: str, now: datetime) -> None:
