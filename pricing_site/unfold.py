@@ -46,6 +46,7 @@ NAVIGATION = [
             _page("Optimisation runs", "model_training", "optimizer", "optimizationrun"),
             _page("Simulations", "science", "optimizer", "simulation"),
             _page("Recommendations", "recommend", "optimizer", "recommendation"),
+            _page("Markdown plans", "trending_down", "optimizer", "markdownplan"),
             _page("Run limits", "speed", "optimizer", "runlimits"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizer.api import rollback_views, simulation_views, views
+from optimizer.api import markdown_views, rollback_views, simulation_views, views
 
 urlpatterns = [
     path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
@@ -13,4 +13,8 @@ urlpatterns = [
     path("simulations/<uuid:run_id>", simulation_views.SimulationView.as_view()),
     path("simulations/<uuid:run_id>/diff", simulation_views.SimulationDiffView.as_view()),
     path("simulations/<uuid:run_id>/promote", simulation_views.PromoteSimulationView.as_view()),
+    path("markdown-plans", markdown_views.MarkdownPlanListView.as_view()),
+    path("markdown-plans/preview", markdown_views.MarkdownPreviewView.as_view()),
+    path("markdown-plans/<int:plan_id>", markdown_views.MarkdownPlanView.as_view()),
+    path("markdown-plans/<int:plan_id>/cancel", markdown_views.MarkdownCancelView.as_view()),
 ]

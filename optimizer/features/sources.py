@@ -58,11 +58,11 @@ SELECT listing.id AS listing_id, max(offer.observed_at) AS event_at, ARRAY[
        extract(epoch FROM (array_agg(offer.observed_at ORDER BY offer.price, offer.observed_at DESC)
                            FILTER (WHERE believed))[1]),
        (bool_or(offer.assumed) FILTER (WHERE believed))::int]::float8[] AS numbers
-  FROM (SELECT listed.id, coalesce(price, list_price) AS in_force, own_sellers
+  FROM (SELECT listed.id, list_price, coalesce(price, list_price) AS in_force, own_sellers
           FROM catalog_listing listed JOIN catalog_channel channel ON channel.id = listed.channel_id) listing
   LEFT JOIN catalog_competitorprice offer ON offer.listing_id = listing.id AND offer.observed_at <= %(now)s
  CROSS JOIN LATERAL (SELECT offer.observed_at > %(fresh)s
-                        AND offer.price BETWEEN in_force / %(absurd)s AND in_force * %(absurd)s
+                        AND offer.price BETWEEN list_price / %(absurd)s AND list_price * %(absurd)s
                         AND lower(offer.competitor) <> ALL (SELECT lower(own) FROM unnest(own_sellers) own)
                          AS believed) rule
  WHERE listing.id = ANY(%(listings)s)

@@ -3,7 +3,6 @@
 import catalog.models.money
 import django.core.validators
 import django.db.models.deletion
-import uuid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -43,7 +42,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='MarkdownPlan',
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('finished', 'Finished'), ('cancelled', 'Cancelled')], default='draft', editable=False, max_length=16)),
                 ('starts_on', models.DateField(help_text='First day.')),
                 ('ends_on', models.DateField(help_text='Last day.')),

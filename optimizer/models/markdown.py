@@ -1,4 +1,3 @@
-import uuid
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -24,7 +23,6 @@ class MarkdownPlan(models.Model):
         DAY = "day"
         WEEK = "week"
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     listing = models.ForeignKey("catalog.Listing", on_delete=models.PROTECT, related_name="markdown_plans")
     status = models.CharField(max_length=16, choices=Status, default=Status.DRAFT, editable=False)
     starts_on = models.DateField(help_text="First day.")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.guardrails import BASIS, MISSING, Rule, int_column, violations_batch
@@ -155,8 +156,9 @@ def _problem(
 def _changes_left(plan: MarkdownPlan) -> int:
     if plan.max_changes is None:
         return UNLIMITED
-    made = plan.steps.filter(outcome=MarkdownStep.Outcome.PUBLISHED).count()
-    return max(0, plan.max_changes - made)
+    if plan.pk is None:
+        return plan.max_changes
+    return max(0, plan.max_changes - plan.steps.filter(outcome=MarkdownStep.Outcome.PUBLISHED).count())
 
 
 def _planned(
@@ -215,3 +217,12 @@ def _paths(forecast: MarkdownForecast, index: int, periods: int, minor: float) -
         "stock_low": rounded(forecast.stock_low[index, : periods + 1]),
         "stock_high": rounded(forecast.stock_high[index, : periods + 1]),
     }
+
+
+def plan_by_id(*, plan_id: int) -> MarkdownPlan | None:
+    return recent_plans().filter(pk=plan_id).first()
+
+
+def recent_plans() -> QuerySet[MarkdownPlan]:
+    """Return all plans with what names their listing."""
+    return MarkdownPlan.objects.select_related("listing__product", "listing__channel", "author")

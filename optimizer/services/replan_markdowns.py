@@ -30,24 +30,22 @@ def replan_markdowns(*, now: datetime) -> dict[str, int]:
     counts: Counter[str] = Counter()
     today = timezone.localdate(now)
     for channel in channels_with_plans():
-        after = None
+        after = 0
         while keys := _next_keys(channel, today, after):
             counts.update(_replan(channel, keys, today, now))
             after = keys[-1]
     return dict(counts)
 
 
-def _next_keys(channel: Channel, today: date, after: object) -> list[object]:
+def _next_keys(channel: Channel, today: date, after: int) -> list[int]:
     plans = MarkdownPlan.objects.filter(
-        listing__channel=channel, status=MarkdownPlan.Status.ACTIVE, starts_on__lte=today
+        listing__channel=channel, status=MarkdownPlan.Status.ACTIVE, starts_on__lte=today, pk__gt=after
     )
-    if after is not None:
-        plans = plans.filter(pk__gt=after)
     return list(plans.order_by("pk").values_list("pk", flat=True)[:BATCH])
 
 
 @transaction.atomic
-def _replan(channel: Channel, keys: Sequence[object], today: date, now: datetime) -> Counter[str]:
+def _replan(channel: Channel, keys: Sequence[int], today: date, now: datetime) -> Counter[str]:
     plans = list(
         MarkdownPlan.objects.filter(pk__in=keys, status=MarkdownPlan.Status.ACTIVE)
         .select_for_update(skip_locked=True, of=("self",))
@@ -86,7 +84,7 @@ def _is_due(plan: MarkdownPlan, last: MarkdownStep | None, today: date) -> bool:
 
 
 def _decide(
-    channel: Channel, due: list[MarkdownPlan], last_steps: dict[object, MarkdownStep], today: date, now: datetime
+    channel: Channel, due: list[MarkdownPlan], last_steps: dict[int, MarkdownStep], today: date, now: datetime
 ) -> Counter[str]:
     planned = planned_markdowns(channel=channel, plans=due, now=now)
     steps = {plan.listing_id: _step(planned[plan.listing_id], last_steps.get(plan.pk), today, now) for plan in due}
