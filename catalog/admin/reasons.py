@@ -36,6 +36,8 @@ NOT_PRICED_WORDS = {
     "not_a_minor_unit": "the price is not a whole number of minor units",
     "inactive": "the product is not active",
     "unknown_listing": "the listing is not in this channel",
+    "missed": "its time had passed before it could start: was `manage.py run_schedules` down?",
+    "not_a_reduction": "a promotion must be below the price that it replaces",
 }
 
 BEST_AT = {"profit": "profit is highest at", "revenue": "revenue is highest at", "market_share": "most units sell at"}
