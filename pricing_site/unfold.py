@@ -30,6 +30,7 @@ NAVIGATION = [
         "title": "Prices",
         "items": [
             _page("Products and prices", "sell", "catalog", "listing"),
+            _page("Overrides and promotions", "event", "catalog", "priceoverride"),
             _page("Price ledger", "history", "catalog", "pricechange"),
             _page("Approvals", "how_to_reg", "catalog", "priceapproval")
             | {"badge": "catalog.admin.price_approvals.waiting_badge"},

@@ -233,6 +233,7 @@ class ListingAdmin(SearchBySku):
                 for each in history[:HISTORY_ROWS]
             ],
             "ledger_url": f"{ledger}?listing__exact={listing.pk}",
+            "overrides_url": f"{admin_url('catalog_priceoverride_changelist')}?listing__exact={listing.pk}",
             "change_url": admin_url("catalog_pricechange_change", change.pk) if change else "",
             "run_url": run_url(change.run_id) if change else "",
             "why_not_priced": "" if listing.unit_cost else "The unit cost is unknown: it is not priced automatically.",

@@ -48,6 +48,8 @@ NOT_PRICED_WORDS = {
     "expired": "nobody decided on it in time",
     "kill_switch": "a kill switch stops automatic prices here",
     "unknown_listing": "the listing is not in this channel",
+    "missed": "its time had passed before it could start: was `manage.py run_schedules` down?",
+    "not_a_reduction": "a promotion must be below the price that it replaces",
 }
 
 BEST_AT = {"profit": "profit is highest at", "revenue": "revenue is highest at", "market_share": "most units sell at"}

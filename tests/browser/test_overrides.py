@@ -1,0 +1,75 @@
+"""Overrides in a real Chromium: schedule one, upload a file, cancel."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_contains
+
+from catalog.models import PriceOverride
+from tests.browser.test_pricing_manager import browser, manager, wait  # noqa: F401  # fixtures
+from tests.factories import make_listing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY = f"{timezone.now() + timedelta(days=30):%Y-%m-%d}"
+
+
+def picture(window, name):
+    if folder := os.environ.get("SCREENSHOTS"):
+        window.save_screenshot(f"{folder}/{name}.png")
+
+
+def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path):  # noqa: F811
+    heart = make_listing("85123A", name="WHITE HANGING HEART")
+    make_listing("22423", name="CAKE STAND")
+    make_listing("22752", name="SET 7 BABUSHKA BOXES", unit_cost="9.00")
+    address = f"{live_server.url}/admin/catalog/priceoverride/"
+
+    manager.get(f"{address}add/?listing={heart.pk}")
+    for name, text in {"price": "5.00", "reason": "Trade fair", "starts_at": f"{DAY} 09:00"}.items():
+        manager.find_element(By.NAME, name).send_keys(text)
+    picture(manager, "override-add")
+    manager.find_element(By.NAME, "reason").send_keys(Keys.ENTER)
+    error = wait(manager).until(presence_of_element_located((By.CSS_SELECTOR, ".errorlist")))
+    assert "Below the unit cost" in error.text
+    picture(manager, "override-error")
+    price = manager.find_element(By.NAME, "price")
+    price.clear()
+    price.send_keys("8.00", Keys.ENTER)
+    wait(manager).until(url_contains("/priceoverride/"))
+    wait(manager).until(presence_of_element_located((By.ID, "result_list")))
+    assert PriceOverride.objects.get().status == "scheduled"
+
+    file = tmp_path / "prices.csv"
+    file.write_text(
+        "sku,price,starts_at,ends_at,time_zone,kind,reason\n"
+        f"22423,8.49,{DAY} 09:00,{DAY} 17:00,Europe/London,promotion,Advent\n"
+        f"22752,8.00,{DAY} 09:00,{DAY} 17:00,Europe/London,,Advent\n"
+        f"85123A,7.99,,,,,Clearance\n"
+    )
+    manager.find_element(By.PARTIAL_LINK_TEXT, "Upload a CSV file").click()
+    choose = wait(manager).until(presence_of_element_located((By.NAME, "file")))
+    picture(manager, "override-upload")
+    choose.send_keys(str(file))
+    manager.find_element(By.CSS_SELECTOR, "#upload-form button[type=submit]").click()
+    said = wait(manager).until(presence_of_element_located((By.ID, "upload-result")))
+    assert "Nothing was written yet" in said.text
+    picture(manager, "override-preview")
+    manager.find_element(By.NAME, "apply").click()
+    wait(manager).until(lambda window: "1 scheduled" in window.find_element(By.ID, "upload-result").text)
+    picture(manager, "override-applied")
+    assert PriceOverride.objects.count() == 2
+
+    manager.get(address)
+    picture(manager, "override-list")
+    rows = manager.find_elements(By.CSS_SELECTOR, "#result_list tr.data-row")
+    assert len(rows) == 2 and "CAKE STAND" in rows[0].text and "Advent (manager)" in rows[0].text
+    rows[1].find_element(By.CSS_SELECTOR, ".field-product_column a").click()
+    cancel = wait(manager).until(presence_of_element_located((By.NAME, "catalog_priceoverride_cancel_one")))
+    picture(manager, "override-one")
+    cancel.click()
+    wait(manager).until(lambda window: PriceOverride.objects.filter(status="cancelled").exists())
