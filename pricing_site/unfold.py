@@ -34,7 +34,7 @@ NAVIGATION = [
             _page("Price ledger", "history", "catalog", "pricechange"),
             _page("Approvals", "how_to_reg", "catalog", "priceapproval")
             | {"badge": "catalog.admin.price_approvals.waiting_badge"},
-            _page("Kill switches", "emergency", "catalog", "killswitch"),
+            _page("Kill switches", "front_hand", "catalog", "killswitch"),
             _page("Approval policies", "group_work", "catalog", "approvalpolicy"),
             _page("Guardrail policies", "shield", "catalog", "guardrailpolicy"),
             _page("Policy history", "manage_history", "catalog", "guardrailpolicyversion"),

@@ -102,6 +102,12 @@ class KillSwitchAdmin(ReadOnlyAdmin):
         context = {"switches_on": on, "may_flip": self.has_add_permission(request)}
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: KillSwitch, form: forms.ModelForm, change: bool) -> None:
         switch, is_new = flip_kill_switch(
             channel=obj.channel,

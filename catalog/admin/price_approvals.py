@@ -22,9 +22,10 @@ from catalog.admin.cells import (
     product_cell,
     run_url,
     sentence,
+    with_note,
 )
 from catalog.admin.explanation import ExplanationTables
-from catalog.admin.formatting import NOTHING, moment, money, percent, whole_money
+from catalog.admin.formatting import moment, money, percent, whole_money
 from catalog.admin.reasons import refusal_words
 from catalog.models import PriceApproval
 from catalog.selectors.price_approvals import COUNTED_AT_MOST, price_approvals, waiting_count
@@ -63,11 +64,9 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
     list_display = (
         "product_column",
         "price_figure",
-        "change_figure",
         "revenue_figure",
         "risks_column",
         "source_column",
-        "asked_column",
         "expires_column",
         "status_column",
     )
@@ -106,17 +105,16 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 
     def panel(self, request: HttpRequest, row: PriceApproval) -> dict[str, Any]:
         channel = row.listing.channel
-        asked = row.requested_by.get_username() if row.requested_by else row.get_source_display()
         waits = row.status == PriceApproval.Status.WAITING
         own = row.requested_by_id is not None and row.requested_by_id == request.user.pk
         return {
-            "headline": "; ".join(row.risks).capitalize(),
+            "headline": _risk_words(row),
             "cards": [
                 ("New price", money(row.price, channel), f"now {money(row.price_before, channel)}"),
                 ("Change", percent(row.change, signed=True), ""),
                 ("Revenue a week", whole_money(row.revenue_at_stake, channel), "at stake"),
-                ("Asked by", asked, moment(row.requested_at)),
-                ("Expires", moment(row.expires_at), row.get_status_display()),
+                ("Asked by", _asked_by(row), moment(row.requested_at)),
+                ("Status", row.get_status_display(), f"expires {moment(row.expires_at)}" if waits else ""),
             ],
             "reason": row.reason,
             "decided": _decided_words(row),
@@ -173,11 +171,8 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
     @display(description="Price")
     def price_figure(self, row: PriceApproval) -> str:
         channel = row.listing.channel
-        return f"{money(row.price_before, channel)} → {money(row.price, channel)}"
-
-    @display(description="Change")
-    def change_figure(self, row: PriceApproval) -> str:
-        return percent(row.change, signed=True)
+        step = f"{money(row.price_before, channel)} → {money(row.price, channel)}"
+        return with_note(step, percent(row.change, signed=True))
 
     @display(description="Revenue a week")
     def revenue_figure(self, row: PriceApproval) -> str:
@@ -185,23 +180,28 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Why it waits")
     def risks_column(self, row: PriceApproval) -> str:
-        return sentence("; ".join(row.risks).capitalize())
+        return sentence(_risk_words(row))
 
     @display(description="Source", label=SOURCE_COLOURS)
     def source_column(self, row: PriceApproval) -> str:
         return row.get_source_display()
 
-    @display(description="Asked by")
-    def asked_column(self, row: PriceApproval) -> str:
-        return row.requested_by.get_username() if row.requested_by else NOTHING
-
     @display(description="Expires")
     def expires_column(self, row: PriceApproval) -> str:
-        return moment(row.expires_at)
+        return with_note(moment(row.expires_at), f"asked by {_asked_by(row)}")
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_column(self, row: PriceApproval) -> str:
         return row.get_status_display().lower()
+
+
+def _asked_by(row: PriceApproval) -> str:
+    return row.requested_by.get_username() if row.requested_by else f"the {row.get_source_display()}"
+
+
+def _risk_words(row: PriceApproval) -> str:
+    words = "; ".join(row.risks)
+    return words[:1].upper() + words[1:]
 
 
 def _decided_words(row: PriceApproval) -> str:

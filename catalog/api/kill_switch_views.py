@@ -64,7 +64,7 @@ def who_calls(request: Request) -> tuple[User | None, str]:
     """Return the person behind a call, None where a key belongs to nobody, and the door in words."""
     if isinstance(request.auth, ApiKey):
         return request.auth.owner, f"API key {request.auth}"
-    return request.user, "API, logged in"
+    return (request.user if isinstance(request.user, User) else None), "API, logged in"
 
 
 class KillSwitchListView(GenericAPIView[Any]):
