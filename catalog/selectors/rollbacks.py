@@ -16,9 +16,9 @@ SHOWN_AT_MOST = 20
 
 
 def changes_of_run(*, run_id: UUID) -> QuerySet[PriceChange]:
-    """Ledger rows of a run that changed a price, one a listing, each with its listing."""
+    """Ledger rows of a run that changed a price, one a listing, each with its listing; without explanations."""
     rows = PriceChange.objects.filter(run_id=run_id, previous_price__isnull=False).exclude(price=F("previous_price"))
-    return rows.select_related("listing__product", "listing__channel").order_by("pk")
+    return rows.select_related("listing__product", "listing__channel").defer("explanation").order_by("pk")
 
 
 def rollback_of(*, run_id: UUID) -> RunRollback | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -21,6 +22,7 @@ from catalog.admin.formatting import whole_money as whole
 from catalog.admin.reasons import refusal_words, rule_words
 from catalog.models import Channel
 from optimizer.admin.guard_numbers import reason_rows, recommendations_url, run_cards
+from optimizer.admin.new_simulation import SimulationForm
 from optimizer.models import Recommendation, Simulation
 from optimizer.selectors.simulations import interval_90_percent, simulated_prices
 from optimizer.services.promote_simulation import CannotPromote, promote_simulation
@@ -55,6 +57,26 @@ class SimulationAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("run__channel", "author", "promoted_by")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(PERMISSION)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask what is supposed and open the simulation."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = SimulationForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            simulation = form.open_simulation(request.user)  # type: ignore[arg-type]  # logged in: it is a User
+            if simulation is not None:
+                return HttpResponseRedirect(admin_url("optimizer_simulation_change", simulation.pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Simulate prices",
+            "form": form,
+        }
+        return TemplateResponse(request, "optimizer/admin/new_simulation.html", context)
 
     def get_urls(self) -> list[Any]:
         promote = self.admin_site.admin_view(require_POST(partial(promote_page, self)))

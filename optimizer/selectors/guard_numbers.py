@@ -49,12 +49,17 @@ def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
     }
 
 
-def broken_limit(*, run: OptimizationRun) -> str | None:
-    """Return in words which of the channel's limits the run's guard numbers break, or None."""
+def broken_limit(*, run: OptimizationRun, of_listings: int | None = None) -> str | None:
+    """Return in words which of the channel's limits the run's guard numbers break, or None.
+
+    ``of_listings``: how many the share of changed prices is measured against, where the run priced only some of them.
+    """
     limits = RunLimits.objects.filter(channel=run.channel).first()
     if limits is None:
         return None
     share, shift = run.guard_numbers["share_changed"], run.guard_numbers["revenue_shift"]
+    if of_listings is not None:
+        share = _ratio(run.guard_numbers["changed"], of_listings)
     if limits.max_share_changed is not None and share > limits.max_share_changed:
         return f"held: {share:.1%} of prices would change, more than the limit of {limits.max_share_changed:.1%}"
     changed = run.guard_numbers["changed"]

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from catalog.models import Listing
 from catalog.selectors.pricing_facts import pricing_facts
+from optimizer.assumptions import Assumptions
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import recorded_states
@@ -73,8 +74,7 @@ def promote_simulation(*, run_id: UUID, expected: str, author: User | None, now:
     if expected != simulation.fingerprint:
         raise WorldMoved("this is not the state that the simulation was computed on: read it again", 0, [])
     _refuse_moved(simulation, now)
-    if limit := broken_limit(run=run):
-        raise CannotPromote(f"{limit}; simulate fewer products, or change the run limits in the admin")
+    _refuse_broken_limit(simulation)
     report = publish_recommendations(run=run, author=author, reason=f"simulation “{simulation.name}” promoted", now=now)
     if report.refused:
         raise GateRefused(
@@ -94,6 +94,15 @@ def _refuse_unfinished(run: OptimizationRun) -> None:
         raise CannotPromote(f"the simulation failed, simulate again: {run.error}")
     if not Recommendation.objects.filter(run=run, price__isnull=False).exists():
         raise CannotPromote("the simulation found no price to publish: its diff says why")
+
+
+def _refuse_broken_limit(simulation: Simulation) -> None:
+    """Hold the promotion to the limits of a run; a share of some products is one of the whole channel."""
+    whole = None
+    if Assumptions.from_dict(simulation.assumptions).is_subset:
+        whole = Listing.objects.filter(channel=simulation.run.channel, product__is_active=True).count()
+    if limit := broken_limit(run=simulation.run, of_listings=whole):
+        raise CannotPromote(f"{limit}; simulate fewer products, or change the run limits in the admin")
 
 
 def _refuse_moved(simulation: Simulation, now: datetime) -> None:

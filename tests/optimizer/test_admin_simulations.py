@@ -5,11 +5,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Listing, PriceChange
+from catalog.models import Category, Listing, PriceChange
 from optimizer.admin import simulations as module
-from optimizer.assumptions import CostChange
+from optimizer.assumptions import Assumptions, CostChange
+from optimizer.models import Simulation
 from tests.factories import make_listing
-from tests.optimizer.simulations import computed
+from tests.optimizer.factories import make_fit
+from tests.optimizer.simulations import compute, computed
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +94,30 @@ def test_who_may_not_open_runs_may_not_promote(client):
     url = reverse("admin:optimizer_simulation_promote", args=[simulation.run_id])
     assert client.post(url, {"fingerprint": simulation.fingerprint}).status_code == 403
     assert not PriceChange.objects.exists()
+
+
+def test_a_simulation_is_opened_on_its_form(boss, monkeypatch):
+    sent = []
+    monkeypatch.setattr("optimizer.tasks.optimize_prices.delay", lambda *message: sent.append(message))
+    mug = make_listing("MUG", category=Category.objects.create(code="mugs", name="Mugs"))
+    other = make_listing("OTHER")
+    make_fit(mug.channel, [mug, other])
+    url = reverse("admin:optimizer_simulation_add")
+    assert "Nothing live changes" in boss.get(url).content.decode()
+    body = {"name": "Mugs", "channel": mug.channel_id, "objective": "profit", "max_change": "5", "cost_change": "2.5"}
+    wrong = boss.post(url, body | {"skus": "NOSUCH"}).content.decode()
+    assert "not sold in channel" in wrong and not Simulation.objects.exists()
+    answer = boss.post(url, body | {"categories": ["mugs"], "skus": "OTHER, OTHER"}, follow=True).content.decode()
+    simulation = Simulation.objects.get()
+    assert "Workers are computing it" in answer and simulation.author.get_username() == "boss"
+    stored = Assumptions.from_dict(simulation.assumptions)
+    assert stored.guardrails == {"max_change": Decimal("0.05")} and stored.cost_changes[0].change == Decimal("0.025")
+    assert (stored.categories, stored.skus) == (("mugs",), ("OTHER",))
+    compute(simulation)
+    assert simulation.run.recommendations.count() == 2
+
+
+def test_who_may_not_open_runs_may_not_simulate(client):
+    client.force_login(User.objects.create_user("clerk", is_staff=True))
+    url = reverse("admin:optimizer_simulation_add")
+    assert client.get(url).status_code == client.post(url, {"name": "x"}).status_code == 403

@@ -149,6 +149,19 @@ def test_the_limits_of_a_run_hold_for_a_promotion():
     assert not PriceChange.objects.exists()
 
 
+def test_the_share_of_changed_prices_is_one_of_the_whole_channel():
+    listings = [make_listing() for _ in range(4)]
+    limits = RunLimits.objects.create(channel=listings[0].channel, max_share_changed=Decimal("0.25"))
+    simulation = computed(*listings, skus=(listings[0].product.sku,))
+    limits.max_share_changed = Decimal("0.24")
+    limits.save()
+    with pytest.raises(CannotPromote, match=r"25.0% of prices would change, more than the limit of 24.0%"):
+        promoted(simulation)
+    limits.max_share_changed = Decimal("0.25")
+    limits.save()
+    assert promoted(simulation).promoted_at
+
+
 def test_what_is_not_computed_failed_or_priced_nothing_is_not_promoted():
     simulation = computed(make_listing(unit_cost=None))
     with pytest.raises(CannotPromote, match="no price to publish"):
