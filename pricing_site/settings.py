@@ -196,6 +196,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
+        "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
+        "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
+        "RunStatusEnum": "optimizer.models.run.OptimizationRun.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "catalog.api.schema.add_problems",

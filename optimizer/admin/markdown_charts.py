@@ -57,11 +57,11 @@ def stock_chart(plan: MarkdownPlan, steps: Sequence[MarkdownStep], planned: Plan
     )
 
 
-def _line(points: Sequence[Point], x, y) -> str:  # type: ignore[no-untyped-def]
+def _line(points: Sequence[Point], x, y) -> str:
     return "M" + "L".join(f"{x(day)} {y(units):.1f}" for day, units in points)
 
 
-def _dashed(points: Sequence[Point], x, y) -> str:  # type: ignore[no-untyped-def]
+def _dashed(points: Sequence[Point], x, y) -> str:
     """A chart has one path and one stroke: the dashes are drawn one by one."""
     parts = []
     for (first, low), (last, high) in pairwise(points):
@@ -80,7 +80,7 @@ def _day(plan: MarkdownPlan, start: date, index: int) -> date:
     return start + timedelta(days=plan.days_in_period * index)
 
 
-def _time(plan: MarkdownPlan):  # type: ignore[no-untyped-def]
+def _time(plan: MarkdownPlan):
     scale = _scale(plan.starts_on.toordinal(), plan.ends_on.toordinal() + 1, LEFT, WIDTH - RIGHT)
     return lambda day: scale(day.toordinal())
 
