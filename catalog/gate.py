@@ -79,6 +79,7 @@ def publish_prices(
     run_id: UUID | None = None,
     reason: str = "",
     approved_by: User | None = None,
+    is_return: bool = False,
 ) -> PublishReport:
     """Check proposals against the current facts and bring those that pass into force, in one transaction.
 
@@ -93,7 +94,8 @@ def publish_prices(
     flipped meanwhile that covers one of the prices.
 
     A price above its approval policy waits for a second person instead (``waiting``), unless ``approved_by`` names one;
-    proposed again after that person said no, it is refused as ``not_approved``.
+    proposed again after that person said no, it is refused as ``not_approved``. ``is_return``: the price goes back to
+    what was in force before, which waits for nobody.
 
     Raises:
         ValueError: two proposals for one listing, or an automatic price that does not say which version it knew.
@@ -120,7 +122,7 @@ def publish_prices(
         )
         skipped = refused.keys() | already | unchanged
         waiting: list[int] = []
-        if approved_by is None:
+        if approved_by is None and not is_return:
             parked = park_risky_prices(
                 channel=channel,
                 listings=[row for row in facts.listings if row.pk not in skipped],

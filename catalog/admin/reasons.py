@@ -44,6 +44,7 @@ NOT_PRICED_WORDS = {
     "inactive": "the product is not active",
     "not_approved": "this very price was proposed before, and not approved",
     "needs_approval": "the price would need a second person",
+    "over": "its time is over",
     "waits_for_approval": "it waits for a second person",
     "expired": "nobody decided on it in time",
     "kill_switch": "a kill switch stops automatic prices here",

@@ -21,6 +21,9 @@ def usually_covered() -> list[str]:
         PriceSource.BANDIT.value,
         PriceSource.EXPERIMENT.value,
         PriceSource.OVERRIDE.value,
+        PriceSource.PROMOTION.value,
+        PriceSource.MARKDOWN.value,
+        PriceSource.LIST_PRICE.value,
     ]
 
 

@@ -105,6 +105,11 @@ class PriceOverride(models.Model):
         return f"{self.kind} {self.pk} of listing {self.listing_id}"
 
     @property
+    def start_key(self) -> str:
+        """The idempotency key of the decision that starts it."""
+        return f"override:{self.pk}:start"
+
+    @property
     def starts_at(self) -> datetime:
         starts_at: datetime = self.period.lower
         return starts_at

@@ -11,10 +11,11 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 
 from catalog.gate import Proposal, checked_prices, publish_prices
-from catalog.models import Channel, Listing, PriceOverride
+from catalog.models import Channel, Listing, PriceChange, PriceOverride
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.models.price_override import OverrideKind, OverrideStatus
 from catalog.selectors.overrides import due_overrides
+from catalog.services.parking import withdraw_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ def start_and_end(rows: Sequence[PriceOverride], *, now: datetime) -> list[Price
     list(Listing.objects.filter(pk__in={row.listing_id for row in rows}).select_for_update().order_by("pk"))
     ending = [row for row in rows if row.status == OverrideStatus.ACTIVE]
     starting = [row for row in rows if row.status == OverrideStatus.SCHEDULED]
-    missed = [row for row in starting if row.ends_at is not None and row.ends_at <= now]
+    published = versions_started(starting)
+    missed = [row for row in starting if row.ends_at is not None and row.ends_at <= now and row.pk not in published]
+    withdraw_waiting(decisions={row.listing_id: row.start_key for row in missed}, now=now)
     for row in missed:
         row.status, row.refused_because, row.ended_at = OverrideStatus.REFUSED, MISSED, now
     _save(missed)
@@ -99,14 +102,19 @@ def _start(rows: Sequence[PriceOverride], now: datetime) -> list[PriceOverride]:
     rows = [row for row in rows if row.listing_id not in busy]
     listings = _listings(rows)
     groups: dict[Any, list[PriceOverride]] = defaultdict(list)
+    published = versions_started(rows)
     for row in rows:
         listing = listings[row.listing_id]
+        if row.pk in published:  # a second person said yes, after the price that it replaces was noted
+            groups[listing.channel, row.kind, row.author, row.reason].append(row)
+            continue
         row.replaced_price = listing.price_in_force
         row.replaced_source = listing.price_source or PriceSource.LIST_PRICE
         if row.kind == OverrideKind.PROMOTION and row.price >= row.replaced_price:
             _refuse(row, NOT_A_REDUCTION, now)
         else:
             groups[listing.channel, row.kind, row.author, row.reason].append(row)
+    waiting: set[PriceOverride] = set()
     for (channel, kind, author, reason), group in groups.items():
         report = publish_prices(
             channel=channel,
@@ -116,17 +124,30 @@ def _start(rows: Sequence[PriceOverride], now: datetime) -> list[PriceOverride]:
             author=author,
             reason=reason,
         )
-        # A price that waits for a second person's consent would be told apart here.
+        waiting |= {row for row in group if row.listing_id in report.waiting}
         for row in group:
             if row.listing_id in report.refused:
                 _refuse(row, report.refused[row.listing_id], now)
-    started = [row for row in rows if row.status == OverrideStatus.SCHEDULED]
-    listings = _listings(started)
+    started = [row for row in rows if row.status == OverrideStatus.SCHEDULED and row not in waiting]
+    listings, published = _listings(started), versions_started(started)
     for row in started:
         row.status, row.started_at = OverrideStatus.ACTIVE, now
-        row.published_version = listings[row.listing_id].price_version
+        row.published_version = published.get(row.pk, listings[row.listing_id].price_version)
     _save(rows)
-    return list(rows)
+    return [row for row in rows if row not in waiting]
+
+
+def versions_started(rows: Sequence[PriceOverride]) -> dict[int, int]:
+    """Return the ledger's version of those whose price was published, by the override's key."""
+    keys = {(row.listing_id, row.start_key): row.pk for row in rows}
+    found = PriceChange.objects.filter(
+        listing__in={row.listing_id for row in rows}, idempotency_key__in={row.start_key for row in rows}
+    )
+    return {
+        keys[listing, key]: version
+        for listing, key, version in found.values_list("listing_id", "idempotency_key", "version")
+        if (listing, key) in keys
+    }
 
 
 def _refuse(row: PriceOverride, reason: str, now: datetime) -> None:
@@ -176,6 +197,7 @@ def end_overrides(rows: Sequence[PriceOverride], *, status: OverrideStatus, now:
                 source=source,
                 now=now,
                 reason=words,
+                is_return=True,
             )
             for row, _ in group:
                 refusal = report.refused.get(row.listing_id)

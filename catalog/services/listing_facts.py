@@ -39,7 +39,7 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
     report = publish_list_prices(
         channel=listing.channel, listing_ids=[pk], author=author, now=now, reason="List price set by hand"
     )
-    refusal = report.refused.get(pk)
+    refusal = "waits_for_approval" if pk in report.waiting else report.refused.get(pk)
     if refusal and before is not None:
         # A list price that is not in force must not be served where nothing else is.
         Listing.objects.filter(pk=pk).update(list_price=before)

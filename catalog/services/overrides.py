@@ -11,8 +11,9 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from catalog.models import ApiKey, Channel, Listing, PriceOverride
 from catalog.models.price_override import OverrideStatus
 from catalog.override_requests import FieldError, OverrideRefused, OverrideRequest
-from catalog.services.apply_overrides import end_overrides, start_and_end
+from catalog.services.apply_overrides import end_overrides, start_and_end, versions_started
 from catalog.services.check_overrides import CheckedOverride, check_overrides
+from catalog.services.parking import withdraw_waiting
 
 SCHEDULES = "price_schedules"
 """The Postgres channel on which every change of a schedule is announced."""
@@ -86,6 +87,8 @@ def cancel_override(*, override_id: int, now: datetime, who: str) -> PriceOverri
     """
     with transaction.atomic():
         row = PriceOverride.objects.select_for_update().get(pk=override_id)
+        if row.status == OverrideStatus.SCHEDULED and versions_started([row]):  # a second person said yes just now
+            start_and_end([row], now=now)
         if row.status == OverrideStatus.SCHEDULED:
             row.status, row.ended_at = OverrideStatus.CANCELLED, now
         elif row.status == OverrideStatus.ACTIVE:
@@ -94,6 +97,7 @@ def cancel_override(*, override_id: int, now: datetime, who: str) -> PriceOverri
                 raise AlreadyOver("Its product is not active, so that no price can take its place: activate it first.")
         elif row.status != OverrideStatus.CANCELLED:
             raise AlreadyOver(f"It is {row.get_status_display()}: nothing is left to cancel.")
+        withdraw_waiting(decisions={row.listing_id: row.start_key}, now=now)
         if not row.outcome.startswith("cancelled by"):
             row.outcome = "; ".join(part for part in (f"cancelled by {who}", row.outcome) if part)[:300]
         row.save(update_fields=["status", "ended_at", "outcome"])

@@ -124,6 +124,14 @@ def supersede_waiting(*, listing_ids: Sequence[int], now: datetime) -> None:
     )
 
 
+def withdraw_waiting(*, decisions: Mapping[int, str], now: datetime) -> None:
+    """Close what waits under these idempotency keys, by listing: whoever asked for it no longer does."""
+    waiting = PriceApproval.objects.filter(
+        listing__in=decisions, idempotency_key__in=set(decisions.values()), status=PriceApproval.Status.WAITING
+    )
+    waiting.update(status=PriceApproval.Status.SUPERSEDED, decided_at=now)
+
+
 def _known_decisions(rows: Sequence[Listing], proposals: Mapping[int, Parkable]) -> dict[int, str]:
     keys = {row.pk: proposals[row.pk].idempotency_key for row in rows}
     found = PriceApproval.objects.filter(listing__in=keys, idempotency_key__in=set(keys.values()))

@@ -8,8 +8,9 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from catalog.gate import Proposal, publish_prices
-from catalog.models import Listing, PriceApproval
+from catalog.models import Listing, PriceApproval, PriceOverride
 from catalog.models.listing import PriceSource
+from catalog.models.price_override import OverrideStatus
 from catalog.services.kill_check import REFUSAL, is_kill_switch
 
 Status = PriceApproval.Status
@@ -61,8 +62,13 @@ def _approve(approval_id: int, by: User, now: datetime, comment: str) -> Decisio
     if approval.expires_at <= now:
         _settle(approval, Status.EXPIRED, now)
         return Decision(approval, "expired")
+    if _is_over(approval, now):
+        _settle(approval, Status.SUPERSEDED, now)
+        return Decision(approval, "over")
     _settle(approval, Status.APPROVED, now, by=by, comment=comment)
     source = PriceSource(approval.source)
+    if source == PriceSource.LIST_PRICE:  # until now it stood nowhere: a list price that waits must not be served
+        Listing.objects.filter(pk=approval.listing_id).update(list_price=approval.price)
     report = publish_prices(
         channel=approval.listing.channel,
         proposals=[
@@ -83,11 +89,19 @@ def _approve(approval_id: int, by: User, now: datetime, comment: str) -> Decisio
         approved_by=by,
     )
     refused = report.refused.get(approval.listing_id, "")
+    if refused and source == PriceSource.LIST_PRICE:
+        Listing.objects.filter(pk=approval.listing_id).update(list_price=approval.listing.list_price)
     if refused in GONE_FOR_GOOD:
         _settle(approval, Status.SUPERSEDED, now, comment=comment)
     elif refused:
         _settle(approval, Status.WAITING, None)
     return Decision(approval, refused)
+
+
+def _is_over(approval: PriceApproval, now: datetime) -> bool:
+    """Tell whether it would start an override whose time is over."""
+    overrides = PriceOverride.objects.filter(listing=approval.listing_id, period__endswith__lte=now)
+    return any(row.start_key == approval.idempotency_key for row in overrides.filter(status=OverrideStatus.SCHEDULED))
 
 
 @transaction.atomic

@@ -61,6 +61,7 @@ def _restore(rollback: RunRollback, changes: list[PriceChange], now: datetime) -
         now=now,
         author=rollback.author,
         reason=rollback.reason,
+        is_return=True,
     )
 
 

@@ -59,7 +59,7 @@ class SimulationAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("run__channel", "author", "promoted_by")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(PERMISSION)
+        return request.user.has_perm("optimizer.add_simulation")  # trying out is not publishing
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Ask what is supposed and open the simulation."""

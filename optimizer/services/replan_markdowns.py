@@ -142,6 +142,8 @@ def _outcome(listing_id: int, planned: PlannedMarkdown, report: PublishReport) -
         return MarkdownStep.Outcome.UNPRICED, planned.reason
     if listing_id in report.refused:
         return MarkdownStep.Outcome.REFUSED, report.refused[listing_id]
+    if listing_id in report.waiting:
+        return MarkdownStep.Outcome.REFUSED, "waits_for_approval"
     unchanged = listing_id in report.unchanged
     return (MarkdownStep.Outcome.UNCHANGED if unchanged else MarkdownStep.Outcome.PUBLISHED), ""
 
