@@ -1,6 +1,7 @@
 """Times as people write them, in a time zone of theirs, turned into moments."""
 
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 
@@ -8,9 +9,14 @@ class TimeError(ValueError):
     """A text is no moment; the message says why and what to write instead."""
 
 
+@cache  # it walks through hundreds of files
+def time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def time_zone_named(name: str) -> ZoneInfo:
     """Return the zone of an IANA name, or raise TimeError."""
-    if name not in available_timezones():
+    if name not in time_zones():
         raise TimeError(f"{name!r} is no time zone: give an IANA name, such as Europe/London or UTC.")
     return ZoneInfo(name)
 

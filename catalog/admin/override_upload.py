@@ -23,7 +23,8 @@ from catalog.services.import_overrides import (
 )
 
 ROWS_SHOWN = 200
-HEADERS = ("Row", "SKU", "Price now", "Price then", "Margin then", "Starts", "Ends", "Kind", "Verdict")
+NO_BREAK = "\N{NO-BREAK SPACE}"
+HEADERS = ("Row", "SKU", "Price now", "Price then", "Margin then", "Starts", "Ends", "Time zone", "Kind", "Verdict")
 
 
 class UploadForm(forms.Form):
@@ -111,8 +112,9 @@ def _cells(row: FileRow, channel: Channel) -> list[str]:
         money(now, channel),
         money(price, channel) if price is not None else texts.get("price", ""),
         percent(margin(price, listing.unit_cost)) if price is not None and listing else NOTHING,
-        texts.get("starts_at", "") or "at once",
-        texts.get("ends_at", "") or "open",
+        (texts.get("starts_at", "") or "at once").replace(" ", NO_BREAK),
+        (texts.get("ends_at", "") or "open").replace(" ", NO_BREAK),
+        texts.get("time_zone", "") or NOTHING,
         texts.get("kind", "") or "override",
         _verdict(row),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
@@ -19,6 +19,7 @@ from catalog.admin.cells import listing_name, product_cell, sentence, with_note
 from catalog.admin.formatting import money
 from catalog.admin.override_upload import upload_page
 from catalog.admin.reasons import refusal_words
+from catalog.local_times import time_zones
 from catalog.models import PriceOverride
 from catalog.models.price_override import OverrideKind, OverrideStatus
 from catalog.override_requests import FIELDS, OverrideRefused, OverrideRequest, read_request
@@ -34,7 +35,6 @@ STATUS_COLOURS = {
 }
 KIND_COLOURS = {"override": "warning", "promotion": "primary"}
 CANCEL_BUTTON = "catalog_priceoverride_cancel_one"
-DEFAULT_ZONE = "Europe/London"
 TIME_PLACEHOLDER = {"placeholder": "2026-12-01 09:00"}
 
 
@@ -60,15 +60,17 @@ class OverrideForm(forms.ModelForm):
         help_text="The price reverts by itself at this moment. Empty: it stays until you cancel it.",
     )
     time_zone = forms.ChoiceField(
-        choices=[(name, name) for name in sorted(available_timezones())],
-        initial=DEFAULT_ZONE,
+        choices=[("", "Choose one"), *((name, name) for name in sorted(time_zones()))],
         widget=UnfoldAdminSelect2Widget(),
+        help_text="Whose clock the times above are read from; clock changes are kept in mind.",
     )
 
     class Meta:
         model = PriceOverride
         fields = ("listing", "kind", "price", "reason")
+        labels = {"listing": "Product"}
         help_texts = {
+            "listing": "Type the beginning of a SKU, or a part of the name.",
             "kind": "A promotion must be below the price that it replaces. Both stop automatic prices for their time.",
             "price": "In the currency of the product's channel; not below the unit cost.",
             "reason": "For those who ask later why the price was what it was.",
@@ -157,6 +159,13 @@ class PriceOverrideAdmin(SearchBySku):
             kwargs["form"] = forms.ModelForm
         return super().get_form(request, obj, change, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with the time zone that this person used last."""
+        last = (
+            PriceOverride.objects.filter(author_id=request.user.pk).order_by("-pk").values_list("time_zone", flat=True)
+        )
+        return {"time_zone": last.first() or "", **super().get_changeform_initial_data(request)}
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # what was in force stays on record
 
@@ -244,7 +253,7 @@ class PriceOverrideAdmin(SearchBySku):
     def status_column(self, row: PriceOverride) -> str:
         return OverrideStatus(row.status).label
 
-    @display(description="Why, and what became of it")
+    @display(description="Why and outcome")
     def outcome_column(self, row: PriceOverride) -> str:
         parts = [f"{row.reason} ({self.author_column(row)})"]
         if row.refused_because:

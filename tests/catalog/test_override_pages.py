@@ -57,6 +57,7 @@ def test_one_is_scheduled_in_local_time_and_listed(boss):
     assert "1 Jun 2027, 09:00" in text and "Europe/London" in text and "now £10.00" in text
     assert "Trade fair (boss)" in text
     assert "No results" not in page(boss, LIST, status="scheduled", listing__exact=listing.pk)
+    assert '<option value="Europe/London" selected>' in page(boss, ADD)
     assert f"listing__exact={listing.pk}" in page(boss, "admin:catalog_listing_change", listing.pk)
 
 

@@ -68,6 +68,27 @@ def test_an_override_starts_and_reverts_to_the_price_that_it_replaced():
     assert override.outcome == "the override ended: back to the price before"
 
 
+@pytest.mark.parametrize(
+    ("day", "starts", "ends", "hours"), [("2027-03-28", "00:30", "03:00", 1.5), ("2027-10-31", "00:30", "03:00", 3.5)]
+)
+def test_the_night_on_which_clocks_change_is_as_long_as_it_is(day, starts, ends, hours):
+    listing = make_listing()
+    texts = {"sku": listing.product.sku, "price": "8", "reason": "Night sale", "time_zone": "Europe/London"}
+    times = {"starts_at": f"{day} {starts}", "ends_at": f"{day} {ends}"}
+    request = read_request(texts | times, channel=listing.channel)
+    pk = schedule_override(channel=listing.channel, request=request, now=NOW).pk
+    override = PriceOverride.objects.get(pk=pk)
+    assert override.ends_at - override.starts_at == timedelta(hours=hours)
+    assert override.starts_at.isoformat() == {1.5: "2027-03-28T00:30:00+00:00", 3.5: "2027-10-30T23:30:00+00:00"}[hours]
+    second = timedelta(seconds=1)
+    applied = [
+        (done.started, done.ended)
+        for at in (override.starts_at, override.ends_at)
+        for done in (apply_due_overrides(now=at - second), apply_due_overrides(now=at))
+    ]
+    assert applied == [(0, 0), (1, 0), (0, 0), (0, 1)]
+
+
 def test_applying_again_changes_nothing():
     listing = make_listing()
     schedule(listing, ends_at=TEN)

@@ -29,7 +29,7 @@ def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path
     make_listing("22752", name="SET 7 BABUSHKA BOXES", unit_cost="9.00")
     address = f"{live_server.url}/admin/catalog/priceoverride/"
 
-    manager.get(f"{address}add/?listing={heart.pk}")
+    manager.get(f"{address}add/?listing={heart.pk}&time_zone=Europe/London")
     for name, text in {"price": "5.00", "reason": "Trade fair", "starts_at": f"{DAY} 09:00"}.items():
         manager.find_element(By.NAME, name).send_keys(text)
     picture(manager, "override-add")
