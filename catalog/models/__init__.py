@@ -1,6 +1,7 @@
 from catalog.models.access import ApiKey, IdempotencyRecord
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.ledger import PriceChange
+from catalog.models.ledger_purge import LedgerPurge
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.price_law import PriceLawRule
 from catalog.models.product import Category, Channel, Product
@@ -15,6 +16,7 @@ __all__ = [
     "CompetitorPrice",
     "GuardrailPolicy",
     "IdempotencyRecord",
+    "LedgerPurge",
     "Listing",
     "PriceChange",
     "PriceLawRule",
