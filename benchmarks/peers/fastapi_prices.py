@@ -23,7 +23,11 @@ class Price(BaseModel):
     binding_rule: str | None
     decision_id: str | None
     prior_price: str
+    prior_price_window: dict[str, str] | None
+    reduction_may_be_announced: bool | None
+    reduction_percent: int | None
     personalised: bool
+    disclosure: str | None
     assumed: list[str]
     experiment: str | None
     arm: str | None

@@ -4,6 +4,7 @@ from catalog.models.audit import AdminAction
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.kill_switch import KillSwitch
 from catalog.models.ledger import PriceChange
+from catalog.models.ledger_purge import LedgerPurge
 from catalog.models.listing import CompetitorPrice, Listing
 from catalog.models.policy_version import GuardrailPolicyVersion
 from catalog.models.price_law import PriceLawRule
@@ -26,6 +27,7 @@ __all__ = [
     "GuardrailPolicyVersion",
     "IdempotencyRecord",
     "KillSwitch",
+    "LedgerPurge",
     "Listing",
     "PriceApproval",
     "PriceChange",

@@ -26,13 +26,17 @@ WITH change AS (
             SELECT coalesce(max(version), 0) FROM catalog_pricechange earlier
              WHERE earlier.listing_id = change.listing_id AND earlier.valid_from < %(since)s))
 ), linked AS (
-    SELECT *, lag(version) OVER chain AS version_before, lag(row_hash) OVER chain AS hash_before,
+    SELECT *, EXISTS (
+               SELECT 1 FROM catalog_ledgerpurge purge
+                WHERE change.listing_id BETWEEN purge.first_listing AND purge.last_listing
+                  AND change.valid_from <= purge.cut_off) AS is_purged,
+           lag(version) OVER chain AS version_before, lag(row_hash) OVER chain AS hash_before,
            lag(valid_from) OVER chain AS time_before
       FROM change WINDOW chain AS (PARTITION BY listing_id ORDER BY version)
 )
 SELECT listing_id, version, id, concat_ws('; ',
     CASE WHEN row_hash <> hash_found THEN 'its content is not what was hashed' END,
-    CASE WHEN version_before IS NULL AND version > 1 AND %(since)s::timestamptz IS NULL
+    CASE WHEN version_before IS NULL AND version > 1 AND %(since)s::timestamptz IS NULL AND NOT is_purged
          THEN format('versions 1 to %%s are missing', version - 1) END,
     CASE WHEN version_before < version - 1
          THEN format('versions %%s to %%s are missing', version_before + 1, version - 1) END,
@@ -43,7 +47,7 @@ SELECT listing_id, version, id, concat_ws('; ',
 )
   FROM linked
  WHERE row_hash <> hash_found
-    OR (version_before IS NULL AND version > 1 AND %(since)s::timestamptz IS NULL)
+    OR (version_before IS NULL AND version > 1 AND %(since)s::timestamptz IS NULL AND NOT is_purged)
     OR version_before < version - 1
     OR hash_before <> previous_hash
     OR (version = 1 AND previous_hash <> decode(repeat('00', 32), 'hex'))

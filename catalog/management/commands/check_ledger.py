@@ -9,7 +9,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
 
-from catalog.models import Channel, Listing
+from catalog.models import Channel, LedgerPurge, Listing
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from catalog.selectors.ledger_anchor import LedgerAnchor, anchor_holds, ledger_anchor
 from catalog.selectors.ledger_faults import ledger_faults
@@ -32,7 +32,9 @@ class Command(BaseCommand):
         faults = self.print_faults(channel, options["since"])
         if anchor and not anchor_holds(anchor):
             faults += 1
-            self.stdout.write(f"the rows up to {anchor.last_row:,} are not those of the anchor of {anchor.taken_at}")
+            self.stdout.write(
+                f"the rows up to {anchor.last_row:,} are not those of the anchor of {anchor.taken_at}{_hint(anchor)}"
+            )
         if faults:
             raise CommandError(f"{faults:,} faults: do not mend them, keep the database and look at backups")
         self.stdout.write("the ledger is whole" + (f", and holds the anchor of {anchor.taken_at}" if anchor else ""))
@@ -62,6 +64,11 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"cannot write {path}: {error.strerror}", returncode=2) from error
         self.stdout.write(f"anchor of {anchor.heads:,} listings written to {path}; keep it away from this database")
+
+
+def _hint(anchor: LedgerAnchor) -> str:
+    purged = LedgerPurge.objects.filter(made_at__gte=datetime.fromisoformat(anchor.taken_at)).exists()
+    return "; rows were purged since: give an anchor taken after that" if purged else ""
 
 
 def _moment(text: str) -> datetime:
