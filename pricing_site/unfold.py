@@ -32,6 +32,7 @@ NAVIGATION = [
             _page("Products and prices", "sell", "catalog", "listing"),
             _page("Price ledger", "history", "catalog", "pricechange"),
             _page("Guardrail policies", "shield", "catalog", "guardrailpolicy"),
+            _page("Families and ladders", "stairs", "catalog", "pricegroup"),
         ],
     },
     {

@@ -1,5 +1,5 @@
 """The catalog's admin pages, one file per area; importing them registers them."""
 
-from catalog.admin import accounts, api_keys, ledger, listings, policies, products, sales
+from catalog.admin import accounts, api_keys, ledger, listings, policies, price_groups, products, sales
 
-__all__ = ["accounts", "api_keys", "ledger", "listings", "policies", "products", "sales"]
+__all__ = ["accounts", "api_keys", "ledger", "listings", "policies", "price_groups", "products", "sales"]
