@@ -25,7 +25,7 @@ KINDS = {"family": "Family", "size_ladder": "Size ladder", "quality_ladder": "Qu
 class MemberForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
         """Check the constraints that rest on the kind too, although it is not a field of the form."""
-        return super()._get_validation_exclusions() - ({"kind"} if self.instance.kind else set())
+        return super()._get_validation_exclusions() - ({"kind"} if self.instance.kind else set())  # type: ignore[misc]
 
 
 class MemberFormSet(BaseInlineFormSet):
@@ -44,7 +44,8 @@ class MemberInline(TabularInline):
     autocomplete_fields = ("product",)
     ordering = ("position", "pack_size", "pk")
     extra = 1
-    tab = False
+    hide_title = True
+    verbose_name_plural = "products"
 
 
 @admin.register(PriceGroup)

@@ -31,7 +31,7 @@ class RangeBest:
     @classmethod
     def build(cls, shortfall: Tensor, score: Tensor) -> Self:
         """Return the table of (row, k) pairs; of equal ones the first counts as better."""
-        levels = [(shortfall, score, torch.arange(score.shape[1], device=score.device).expand_as(score))]
+        levels: list[Pair] = [(shortfall, score, torch.arange(score.shape[1], device=score.device).expand_as(score))]
         width = 1
         while 2 * width <= score.shape[1]:
             left = tuple(part[:, : score.shape[1] - 2 * width + 1] for part in levels[-1])
