@@ -147,8 +147,8 @@ class _Solver:
         band, ending_set = slice(row, row + 1), self.inputs.guardrails.ending_set
         fitting = self.table.sets_that_fit(self.band.lower[band], self.band.upper[band], ending_set[band])[0]
         ticks = np.arange(lower, upper + 1, dtype=np.int64)
-        admissible: Ints = ticks[self.table.down[fitting, ticks % self.table.modulus] == 0]
-        return admissible
+        ends_right = self.table.down[fitting, ticks % self.table.modulus] == 0
+        return np.asarray(ticks[ends_right], dtype=np.int64)
 
     def _scores(self, rows: Ints, ticks: Ints) -> Floats:
         """Return (group, member, k) expected objectives at (group, member, k) prices; 0 for SKUs that are not free."""

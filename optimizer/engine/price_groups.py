@@ -209,11 +209,8 @@ def _nearest(ticks: Tensor, short: Tensor, best: Tensor, low: Tensor, high: Tens
     chosen = charged[0]
     for other in charged[1:]:
         worse = (other[0] < chosen[0]) | ((other[0] == chosen[0]) & (other[1] > chosen[1]))
-        chosen = (
-            torch.where(worse, other[0], chosen[0]),
-            torch.where(worse, other[1], chosen[1]),
-            torch.where(worse, other[2], chosen[2]),
-        )
+        short, best, where = (torch.where(worse, new, old) for new, old in zip(other, chosen, strict=True))
+        chosen = short, best, where
     return chosen
 
 
