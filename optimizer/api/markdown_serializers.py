@@ -1,5 +1,6 @@
 """What the endpoints of markdown plans take and show."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -18,9 +19,11 @@ class MarkdownRequestSerializer(serializers.Serializer[Any]):
     period = serializers.ChoiceField(choices=MarkdownPlan.Period.choices, default="week")
     target_stock = serializers.IntegerField(min_value=0, max_value=10**9, default=0)
     penalty = serializers.DecimalField(
-        14, 4, min_value=0, default="0", help_text="Cost of each unit left above the target."
+        14, 4, min_value=0, default=Decimal(0), help_text="Cost of each unit left above the target."
     )
-    salvage_value = serializers.DecimalField(14, 4, min_value=0, default="0", help_text="Worth of each unit left.")
+    salvage_value = serializers.DecimalField(
+        14, 4, min_value=0, default=Decimal(0), help_text="Worth of each unit left."
+    )
     only_down = serializers.BooleanField(default=True)
     max_changes = serializers.IntegerField(min_value=0, max_value=400, allow_null=True, default=None)
     returns_to_list_price = serializers.BooleanField(default=False)
