@@ -1,8 +1,10 @@
 """Charts of a markdown plan: prices and stock, what was and what is expected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
+
+from django.utils import timezone
 
 from catalog.admin.charts import LEFT, RIGHT, WIDTH, Chart, Tick, _scale, _vertical
 from catalog.admin.formatting import money, number
@@ -11,6 +13,8 @@ from optimizer.models import MarkdownPlan, MarkdownStep
 from optimizer.selectors.markdowns import PlannedMarkdown
 
 Point = tuple[date, float]
+Across = Callable[[date], float]
+Up = Callable[[float], float]
 
 
 def price_path_chart(
@@ -18,7 +22,7 @@ def price_path_chart(
 ) -> Chart:
     """Draw the price as steps: published ones as dots, then the likeliest price of each period to come."""
     past = [(step.period_start, float(step.price)) for step in steps if step.price is not None and step.forecast]
-    start = past[-1][0] if past else plan.starts_on
+    start = past[-1][0] if past else plan.period_start(timezone.localdate())
     ahead = [(_day(plan, start, index), price) for index, price in enumerate((planned.forecast or {})["price"])]
     points = [*past[:-1], *ahead]
     levels, y = _vertical(min(price for _, price in points), max(price for _, price in points))
@@ -37,7 +41,7 @@ def price_path_chart(
 def stock_chart(plan: MarkdownPlan, steps: Sequence[MarkdownStep], planned: PlannedMarkdown | MarkdownStep) -> Chart:
     """Draw the expected stock with the ends of its 80 % interval around it; what was counted as dots."""
     past = [(step.period_start, float(step.stock)) for step in steps if step.stock is not None and step.forecast]
-    start = past[-1][0] if past else plan.starts_on
+    start = past[-1][0] if past else plan.period_start(timezone.localdate())
     forecast = planned.forecast or {}
     lines = [
         [(_day(plan, start, index), units) for index, units in enumerate(forecast[name])]
@@ -57,11 +61,11 @@ def stock_chart(plan: MarkdownPlan, steps: Sequence[MarkdownStep], planned: Plan
     )
 
 
-def _line(points: Sequence[Point], x, y) -> str:
+def _line(points: Sequence[Point], x: Across, y: Up) -> str:
     return "M" + "L".join(f"{x(day)} {y(units):.1f}" for day, units in points)
 
 
-def _dashed(points: Sequence[Point], x, y) -> str:
+def _dashed(points: Sequence[Point], x: Across, y: Up) -> str:
     """A chart has one path and one stroke: the dashes are drawn one by one."""
     parts = []
     for (first, low), (last, high) in pairwise(points):
@@ -80,7 +84,7 @@ def _day(plan: MarkdownPlan, start: date, index: int) -> date:
     return start + timedelta(days=plan.days_in_period * index)
 
 
-def _time(plan: MarkdownPlan):
+def _time(plan: MarkdownPlan) -> Across:
     scale = _scale(plan.starts_on.toordinal(), plan.ends_on.toordinal() + 1, LEFT, WIDTH - RIGHT)
     return lambda day: scale(day.toordinal())
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
 from django.utils import timezone
-from unfold.decorators import action, display
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
 
 from catalog.admin.base import PricingModelAdmin, SearchBySku
 from catalog.admin.cells import listing_name, product_cell
@@ -31,7 +34,6 @@ class MarkdownPlanAdmin(SearchBySku, PricingModelAdmin):
     list_select_related = ("listing__product", "listing__channel", "author")
     list_filter = ("status",)
     autocomplete_fields = ("listing",)
-    actions_detail = ("start_plan", "cancel_plan")
     fieldsets = (
         ("What is sold until when", {"fields": ("listing", ("starts_on", "ends_on"), "period", "reason")}),
         ("What a unit left is worth", {"fields": ("target_stock", "penalty", "salvage_value")}),
@@ -64,30 +66,46 @@ class MarkdownPlanAdmin(SearchBySku, PricingModelAdmin):
     ) -> HttpResponse:
         plan = kwargs.get("obj")
         if plan is not None:
-            context["panel"] = _panel(plan)
+            context["panel"] = _panel(plan) | self._doors(request, plan)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @action(description="Start", url_path="start", permissions=["start"])
-    def start_plan(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        plan = self.get_object(request, str(object_id))
+    def _doors(self, request: HttpRequest, plan: MarkdownPlan) -> dict[str, str]:
+        """Return the addresses of what this person may do with the plan now."""
+        if not request.user.has_perm("optimizer.change_markdownplan"):
+            return {}
+        start = {"start_url": reverse("admin:optimizer_markdownplan_start", args=[plan.pk])}
+        cancel = {"cancel_url": reverse("admin:optimizer_markdownplan_cancel", args=[plan.pk])}
+        is_draft = plan.status == MarkdownPlan.Status.DRAFT
+        return start | cancel if is_draft else cancel if plan.status == MarkdownPlan.Status.ACTIVE else {}
+
+    def get_urls(self) -> list[Any]:
+        def path_to(name: str, view: Any) -> Any:
+            guarded = self.admin_site.admin_view(require_POST(view))
+            return path(f"<int:plan_id>/{name}/", guarded, name=f"optimizer_markdownplan_{name}")
+
+        return [path_to("start", self.start_plan), path_to("cancel", self.cancel_plan), *super().get_urls()]
+
+    def start_plan(self, request: HttpRequest, plan_id: int) -> HttpResponse:
+        plan = self._changeable(request, plan_id)
         try:
             start_markdown_plan(plan=plan, now=timezone.now())
             messages.success(request, "Started. Its price comes into force within the hour from its first day on.")
         except CannotPlan as error:
             messages.error(request, f"Not started: {error}.")
-        return self._page_of(object_id)
+        return self._page_of(plan_id)
 
-    @action(description="Cancel the plan", url_path="cancel", permissions=["start"])
-    def cancel_plan(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        cancel_markdown_plan(plan=self.get_object(request, str(object_id)), now=timezone.now())
+    def cancel_plan(self, request: HttpRequest, plan_id: int) -> HttpResponse:
+        cancel_markdown_plan(plan=self._changeable(request, plan_id), now=timezone.now())
         messages.success(request, "Cancelled. The price in force stays.")
-        return self._page_of(object_id)
+        return self._page_of(plan_id)
 
-    def has_start_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("optimizer.change_markdownplan")
+    def _changeable(self, request: HttpRequest, plan_id: int) -> MarkdownPlan:
+        if not request.user.has_perm("optimizer.change_markdownplan"):
+            raise PermissionDenied
+        return get_object_or_404(self.get_queryset(request), pk=plan_id)
 
-    def _page_of(self, object_id: int) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:optimizer_markdownplan_change", args=[object_id]))
+    def _page_of(self, plan_id: int) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:optimizer_markdownplan_change", args=[plan_id]))
 
     @display(description="Product", header=True)
     def product_column(self, plan: MarkdownPlan) -> list[str]:

@@ -105,9 +105,9 @@ class MarkdownProblem:
 
     def work(self, states: int) -> Ints:
         """Return (sku,) how many numbers the demand of each row is, and `states` at each of its cells."""
-        demand: Ints = MAX_NODES * self.ladder.shape[1] * (self.stock + 1)
-        cells: Ints = self.start + 1
-        return demand + states * cells
+        demand = MAX_NODES * self.ladder.shape[1] * (self.stock + 1)
+        numbers: Ints = demand + states * (self.start + 1)
+        return numbers
 
     def grid(self) -> Floats:
         """Return (sku, cell) units of stock in each cell."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from catalog.guardrails import BASIS, MISSING, Rule, int_column, violations_batch
@@ -158,7 +158,9 @@ def _changes_left(plan: MarkdownPlan) -> int:
         return UNLIMITED
     if plan.pk is None:
         return plan.max_changes
-    return max(0, plan.max_changes - plan.steps.filter(outcome=MarkdownStep.Outcome.PUBLISHED).count())
+    # The list price that is published for the first time is no change.
+    changed = plan.steps.filter(outcome=MarkdownStep.Outcome.PUBLISHED).exclude(price=F("previous_price"))
+    return max(0, plan.max_changes - changed.count())
 
 
 def _planned(

@@ -45,7 +45,7 @@ def test_a_plan_is_drafted_previewed_started_and_cancelled(boss):
     text = page(boss, plan)
     for part in ("Nothing happens until it is started", "Meets the target", "Price: decided", "more than keeping it"):
         assert part in text, part
-    boss.post(reverse("admin:optimizer_markdownplan_start_plan", args=[plan.pk]))
+    boss.post(reverse("admin:optimizer_markdownplan_start", args=[plan.pk]))
     plan.refresh_from_db()
     assert plan.status == "active"
     replan_markdowns(now=timezone.now())
@@ -53,7 +53,7 @@ def test_a_plan_is_drafted_previewed_started_and_cancelled(boss):
     assert "Steps, the newest first" in text
     assert "published" in text
     assert "85123A" in boss.get(reverse("admin:optimizer_markdownplan_changelist")).content.decode()
-    boss.post(reverse("admin:optimizer_markdownplan_cancel_plan", args=[plan.pk]))
+    boss.post(reverse("admin:optimizer_markdownplan_cancel", args=[plan.pk]))
     plan.refresh_from_db()
     assert plan.status == "cancelled"
 
@@ -61,3 +61,15 @@ def test_a_plan_is_drafted_previewed_started_and_cancelled(boss):
 def test_a_draft_that_cannot_work_says_why(boss):
     plan = drafted(boss, make_listing(unit_cost=None))
     assert "the unit cost is unknown or zero: set it first" in page(boss, plan)
+
+
+def test_starting_takes_a_post_and_the_permission(boss, client):
+    listing = make_listing(inventory=200)
+    make_fit(listing.channel, [listing])
+    plan = drafted(boss, listing)
+    address = reverse("admin:optimizer_markdownplan_start", args=[plan.pk])
+    assert boss.get(address).status_code == 405
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    assert client.post(address).status_code == 403
+    plan.refresh_from_db()
+    assert plan.status == "draft"

@@ -107,7 +107,17 @@ def test_a_limit_of_changes_holds_over_the_whole_plan():
     for week, left in enumerate([200, 190, 185, 180]):
         sell(plan, left)
         replan_markdowns(now=MONDAY + week * WEEK)
-    assert PriceChange.objects.count() == plan.steps.filter(outcome="published").count() == 1
+    prices = plan.steps.order_by("pk").values_list("price", flat=True)
+    assert len({Decimal(10), *prices}) == 2, "one change, and it was made"
+
+
+def test_publishing_the_list_price_for_the_first_time_is_no_change():
+    plan = started(make_listing(inventory=140), max_changes=1)
+    replan_markdowns(now=MONDAY)
+    assert plan.steps.get().price == Decimal(10)
+    sell(plan, 139)
+    replan_markdowns(now=MONDAY + 3 * WEEK)
+    assert plan.steps.latest("pk").price < Decimal(10)
 
 
 def test_the_maximum_change_of_the_guardrails_bounds_each_step():
