@@ -14,7 +14,9 @@ WAITS = Exists(
     PriceApproval.objects.filter(
         listing=OuterRef("listing"),
         status=PriceApproval.Status.WAITING,
-        idempotency_key=Concat(Value("override:"), Cast(OuterRef("pk"), TextField()), Value(":start")),
+        idempotency_key=Concat(
+            Value("override:"), Cast(OuterRef("pk"), TextField()), Value(":start"), output_field=TextField()
+        ),
     )
 )
 # A product that is not sold keeps its price: what should have ended ends when it is sold again.

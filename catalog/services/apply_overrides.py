@@ -78,6 +78,8 @@ def apply_due_overrides(*, now: datetime) -> Applied:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
+            if not batch:  # not even read: no row is to blame
+                raise
             logger.exception("Overrides %s could not be applied", [row.pk for row in batch])
             if limit == 1:
                 failed |= {row.listing_id for row in batch}

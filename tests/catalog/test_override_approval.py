@@ -9,11 +9,11 @@ from django.contrib.auth.models import User
 from catalog.models import ApprovalPolicy, Listing, PriceApproval, PriceOverride
 from catalog.models.listing import PriceSource
 from catalog.models.price_override import OverrideStatus
+from catalog.override_requests import OverrideRequest
 from catalog.services.apply_overrides import apply_due_overrides
 from catalog.services.listing_facts import change_listing_facts
-from catalog.services.overrides import cancel_override
+from catalog.services.overrides import cancel_override, schedule_override
 from catalog.services.price_approvals import approve_price, reject_price
-from tests.catalog.test_overrides import schedule
 from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,14 @@ def risky(boss):
     """An override that halves a price, for an hour from nine; due, and parked by the gate."""
     listing = make_listing(list_price=Decimal("20.00"))
     publish(listing, "20.00", source=PriceSource.LIST_PRICE, now=NINE - HOUR)
-    override = schedule(listing, "10.00", starts_at=NINE, ends_at=NINE + HOUR)
+    request = OverrideRequest(
+        sku=listing.product.sku,
+        price=Decimal("10.00"),
+        reason="Trade fair",
+        starts_at=NINE,
+        ends_at=NINE + HOUR,
+    )
+    override = schedule_override(channel=listing.channel, request=request, now=NINE - HOUR, author=None)
     apply_due_overrides(now=NINE)
     override.refresh_from_db()
     return override
@@ -102,11 +109,12 @@ def test_cancelled_just_after_the_approval_its_price_reverts(risky, boss):
 
 def test_a_risky_list_price_waits_and_is_stored_with_the_approval(boss):
     listing = make_listing(list_price=Decimal("20.00"))
+    publish(listing, "20.00", source=PriceSource.LIST_PRICE, now=NINE - HOUR)
     ann = User.objects.create_user("ann")
     listing.list_price = Decimal("10.00")
     assert change_listing_facts(listing=listing, changed=["list_price"], author=ann, now=NINE) == "waits_for_approval"
     stored = Listing.objects.get(pk=listing.pk)
-    assert stored.price_in_force == Decimal("20.00")  # nothing was published yet: the list price is what is served
+    assert (stored.list_price, stored.price) == (Decimal("20.00"), Decimal("20.00"))
     assert approve_price(approval_id=waiting().pk, by=boss, now=NINE).refused == ""
     stored.refresh_from_db()
     assert (stored.list_price, stored.price) == (Decimal("10.00"), Decimal("10.00"))
