@@ -109,5 +109,5 @@ def test_inactive_members_say_nothing():
 
 def test_a_publish_without_groups_asks_one_question_more(django_assert_max_num_queries):
     listing = make_listing()
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         publish(listing, "10.50")
