@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import number
+from catalog.models import KillSwitch, PriceApproval
 from catalog.selectors.attention import listings_in_need
 from optimizer.models import OptimizationRun
 
@@ -26,8 +27,23 @@ class Decision:
 
 def waiting_decisions(request: HttpRequest) -> list[Decision]:
     """Return what this person may see and should look at, the most urgent first; nothing where all is well."""
-    decisions = [*_prices(), *_runs()]
+    decisions = [*_switches(), *_approvals(), *_prices(), *_runs()]
     return [decision for decision in decisions if decision.url]
+
+
+def _switches() -> Iterator[Decision]:
+    on = KillSwitch.objects.filter(lifted_at=None)
+    if on.exists():
+        note = "Nothing automatic is published where they apply. Lift them once the reason is gone."
+        yield Decision("Kill switches on", bounded_count(on), note, admin_url("catalog_killswitch_changelist"))
+
+
+def _approvals() -> Iterator[Decision]:
+    waiting = PriceApproval.objects.filter(status=PriceApproval.Status.WAITING)
+    if waiting.exists():
+        page = admin_url("catalog_priceapproval_changelist")
+        note = "They are published once a second person approves."
+        yield Decision("Prices to approve", bounded_count(waiting), note, f"{page}?status__exact=waiting")
 
 
 def _prices() -> Iterator[Decision]:

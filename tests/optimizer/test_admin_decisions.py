@@ -3,8 +3,10 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
-from catalog.models import Listing
+from catalog.models import ApprovalPolicy, Listing
+from catalog.services.kill_switches import flip_kill_switch
 from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db
@@ -42,3 +44,15 @@ def test_a_price_below_its_new_cost_is_shown_first_and_found_by_its_link(boss):
 def test_a_list_price_below_cost_counts_while_nothing_was_published(boss):
     make_listing("LIST", list_price=Decimal("5.00"), unit_cost=Decimal("6.00"))
     assert "Sold below cost" in home(boss)
+
+
+def test_waiting_prices_and_kill_switches_come_first(boss):
+    ApprovalPolicy.objects.create(max_change=Decimal("0.1"))
+    publish(make_listing(), "12.00")
+    make_listing("NO-COST", unit_cost=None)
+    user = User.objects.get(username="boss")
+    flip_kill_switch(reason="Feed broken", through="admin", by=user, now=timezone.now())
+    text = home(boss)
+    places = [text.index(title) for title in ("Kill switches on", "Prices to approve", "Without a cost")]
+    assert places == sorted(places)
+    assert boss.get(reverse("admin:catalog_priceapproval_changelist"), {"status__exact": "waiting"}).status_code == 200
