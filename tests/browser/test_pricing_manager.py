@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -75,7 +76,8 @@ def manager(browser: WebDriver, live_server) -> WebDriver:
 
 
 def wait(browser: WebDriver) -> WebDriverWait:
-    return WebDriverWait(browser, WAIT_SECONDS)
+    gone = [NoSuchElementException, StaleElementReferenceException]
+    return WebDriverWait(browser, WAIT_SECONDS, ignored_exceptions=gone)
 
 
 def test_finds_a_product_and_reads_its_price_and_the_reason(manager, live_server):
@@ -113,8 +115,9 @@ def test_edits_a_guardrail_policy_and_sees_what_is_wrong(manager, live_server):
 
     margin.clear()
     margin.send_keys("120", Keys.ENTER)
-    error = wait(manager).until(presence_of_element_located((By.CSS_SELECTOR, ".errorlist")))
-    assert error.text == "Give a percentage from 0 to 95."
+    # Read within the wait: the page may be replaced between finding the element and reading it.
+    error = wait(manager).until(lambda browser: browser.find_element(By.CSS_SELECTOR, ".errorlist").text)
+    assert error == "Give a percentage from 0 to 95."
     policy.refresh_from_db()
     assert float(policy.min_margin) == 0.15
 
