@@ -26,7 +26,7 @@ from catalog.admin.policy_preview import preview_context
 from catalog.admin.policy_versions import HISTORY_HEADERS, history_rows
 from catalog.models import GuardrailPolicy
 from catalog.models.guardrail_policy import SCOPES
-from catalog.services.policies import delete_policy, save_policy
+from catalog.services.policies import LIMITS, delete_policy, save_policy
 
 ANY_ENDING = "any"
 
@@ -123,18 +123,7 @@ class GuardrailPolicyForm(forms.ModelForm):
         model = GuardrailPolicy
         fields = (
             *SCOPES,
-            "min_margin",
-            "max_change",
-            "max_change_per_day",
-            "max_changes_per_day",
-            "inventory_threshold",
-            "currency",
-            "floor",
-            "ceiling",
-            "map_price",
-            "competitor_min",
-            "competitor_max",
-            "price_endings",
+            *LIMITS,
             "note",
         )
         labels = {

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from catalog.models import Listing
 from catalog.services.list_prices import publish_list_prices
+from catalog.services.parking import WAITS_FOR_APPROVAL
 from catalog.services.served_records import serve_anew
 
 DATED_FACTS = ("unit_cost", "inventory")
@@ -39,7 +40,7 @@ def change_listing_facts(*, listing: Listing, changed: Collection[str], author: 
     report = publish_list_prices(
         channel=listing.channel, listing_ids=[pk], author=author, now=now, reason="List price set by hand"
     )
-    refusal = "waits_for_approval" if pk in report.waiting else report.refused.get(pk)
+    refusal = WAITS_FOR_APPROVAL if pk in report.waiting else report.refused.get(pk)
     if refusal and before is not None:
         # A list price that is not in force must not be served where nothing else is.
         Listing.objects.filter(pk=pk).update(list_price=before)

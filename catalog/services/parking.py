@@ -16,6 +16,7 @@ from catalog.selectors.approval_policies import ApprovalBook, weekly_units
 
 NOT_APPROVED = "not_approved"
 NEEDS_APPROVAL = "needs_approval"
+WAITS_FOR_APPROVAL = "waits_for_approval"
 LARGEST_CHANGE = Decimal("99999")
 
 

@@ -67,8 +67,6 @@ def _approve(approval_id: int, by: User, now: datetime, comment: str) -> Decisio
         return Decision(approval, "over")
     _settle(approval, Status.APPROVED, now, by=by, comment=comment)
     source = PriceSource(approval.source)
-    if source == PriceSource.LIST_PRICE:  # until now it stood nowhere: a list price that waits must not be served
-        Listing.objects.filter(pk=approval.listing_id).update(list_price=approval.price)
     report = publish_prices(
         channel=approval.listing.channel,
         proposals=[
@@ -89,8 +87,8 @@ def _approve(approval_id: int, by: User, now: datetime, comment: str) -> Decisio
         approved_by=by,
     )
     refused = report.refused.get(approval.listing_id, "")
-    if refused and source == PriceSource.LIST_PRICE:
-        Listing.objects.filter(pk=approval.listing_id).update(list_price=approval.listing.list_price)
+    if source == PriceSource.LIST_PRICE and not refused:  # until now it stood nowhere, so that nobody was served it
+        Listing.objects.filter(pk=approval.listing_id).update(list_price=approval.price)
     if refused in GONE_FOR_GOOD:
         _settle(approval, Status.SUPERSEDED, now, comment=comment)
     elif refused:

@@ -11,6 +11,7 @@ from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import PriceGroup
 from catalog.models.listing import PriceSource
 from catalog.services.kill_check import is_kill_switch
+from catalog.services.parking import WAITS_FOR_APPROVAL
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import effect_of, recorded_states
@@ -126,7 +127,7 @@ def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
     rows = Recommendation.objects.filter(run=run)
     rows.filter(listing__in=[*report.published, *report.already_published]).update(outcome=outcome.PUBLISHED)
     rows.filter(listing__in=report.unchanged).update(outcome=outcome.UNCHANGED)
-    rows.filter(listing__in=report.waiting).update(outcome_reason="waits_for_approval")
+    rows.filter(listing__in=report.waiting).update(outcome_reason=WAITS_FOR_APPROVAL)
     for reason in sorted(set(report.refused.values())):
         refused = [listing for listing, why in report.refused.items() if why == reason]
         rows.filter(listing__in=refused).update(outcome=outcome.REFUSED, outcome_reason=reason)

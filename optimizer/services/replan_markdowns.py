@@ -12,6 +12,7 @@ from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import Channel
 from catalog.models.listing import PriceSource
 from catalog.services.markdown_marks import mark_markdown
+from catalog.services.parking import WAITS_FOR_APPROVAL
 from optimizer.models import MarkdownPlan, MarkdownStep
 from optimizer.selectors.markdowns import PlannedMarkdown, planned_markdowns
 from optimizer.services.markdown_plans import channels_with_plans
@@ -143,7 +144,7 @@ def _outcome(listing_id: int, planned: PlannedMarkdown, report: PublishReport) -
     if listing_id in report.refused:
         return MarkdownStep.Outcome.REFUSED, report.refused[listing_id]
     if listing_id in report.waiting:
-        return MarkdownStep.Outcome.REFUSED, "waits_for_approval"
+        return MarkdownStep.Outcome.REFUSED, WAITS_FOR_APPROVAL
     unchanged = listing_id in report.unchanged
     return (MarkdownStep.Outcome.UNCHANGED if unchanged else MarkdownStep.Outcome.PUBLISHED), ""
 
