@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from catalog.admin.formatting import NOTHING, as_decimal, moment, money, number, percent
-from catalog.admin.reasons import rule_words
 from catalog.models import Channel
 from catalog.money import from_ticks
+from catalog.plain_words import rule_words
 
 Rows = list[list[str]]
 

@@ -28,10 +28,11 @@ from catalog.admin.cells import (
 from catalog.admin.charts import demand_charts, price_chart
 from catalog.admin.explanation import ExplanationTables, guardrail_rows
 from catalog.admin.formatting import margin, moment, money, number, percent
-from catalog.admin.reasons import LIST_PRICE, change_in_words, refusal_words
+from catalog.admin.reasons import LIST_PRICE, change_in_words
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.plain_words import refusal_words
 from catalog.selectors.attention import BELOW_COST, COST_UNKNOWN, SOLD_OUT
 from catalog.selectors.listings import price_history
 from catalog.selectors.pricing_facts import pricing_facts

@@ -18,11 +18,11 @@ from catalog.admin.base import SearchBySku
 from catalog.admin.cells import listing_name, product_cell, sentence, with_note
 from catalog.admin.formatting import money
 from catalog.admin.override_upload import upload_page
-from catalog.admin.reasons import refusal_words
 from catalog.local_times import time_zones
 from catalog.models import PriceOverride
 from catalog.models.price_override import OverrideKind, OverrideStatus
 from catalog.override_requests import FIELDS, OverrideRefused, OverrideRequest, read_request
+from catalog.plain_words import refusal_words
 from catalog.services.check_overrides import check_overrides
 from catalog.services.overrides import AlreadyOver, cancel_override, schedule_override
 

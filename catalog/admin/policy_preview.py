@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from catalog.admin.explanation import Rows, scope_words
 from catalog.admin.formatting import money, number
-from catalog.admin.reasons import rule_words
 from catalog.models import Channel, GuardrailPolicy
+from catalog.plain_words import rule_words
 from catalog.selectors.policy_preview import AT_MOST, PolicyPreview, PreviewedPrice, policy_preview
 
 HEADERS = ("Product", "SKU", "Price now", "Would become", "Decided by", "How")

@@ -26,8 +26,8 @@ from catalog.admin.cells import (
 )
 from catalog.admin.explanation import ExplanationTables
 from catalog.admin.formatting import moment, money, percent, whole_money
-from catalog.admin.reasons import refusal_words
 from catalog.models import PriceApproval
+from catalog.plain_words import refusal_words
 from catalog.selectors.price_approvals import COUNTED_AT_MOST, price_approvals, waiting_count
 from catalog.services.price_approvals import approve_prices, reject_prices
 

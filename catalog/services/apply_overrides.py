@@ -14,6 +14,7 @@ from catalog.gate import Proposal, checked_prices, publish_prices
 from catalog.models import Channel, Listing, PriceChange, PriceOverride
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.models.price_override import OverrideKind, OverrideStatus
+from catalog.plain_words import refusal_words
 from catalog.selectors.overrides import due_overrides
 from catalog.services.parking import withdraw_waiting
 
@@ -195,13 +196,11 @@ def end_overrides(rows: Sequence[PriceOverride], *, status: OverrideStatus, now:
         for row, returns in list(waiting.items()):
             target = next(returns, None)
             if target is None:
-                _end(row, status, f"no price could take its place ({_words(refused_before[row])}): it stays", now)
+                _end(row, status, f"no price could take its place, {refusal_words(refused_before[row])}: it stays", now)
                 ended.append(row)
                 del waiting[row]
                 continue
-            why = (
-                f" (the one before would break a rule: {_words(refused_before[row])})" if row in refused_before else ""
-            )
+            why = f" (not to the one before: {refusal_words(refused_before[row])})" if row in refused_before else ""
             words = f"the {row.kind} ended: back to {target.words}{why}"
             groups[listings[row.listing_id].channel, target.source, words].append((row, target))
         for (channel, source, words), group in groups.items():
@@ -244,10 +243,6 @@ def _returns(row: PriceOverride, listing: Listing, now: datetime) -> Iterator[_R
 
 def _end(row: PriceOverride, status: OverrideStatus, outcome: str, now: datetime) -> None:
     row.status, row.outcome, row.ended_at = status, outcome, now
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ")
 
 
 def _proposal(row: PriceOverride, price: Decimal, step: str, *, expected_version: int | None = None) -> Proposal:

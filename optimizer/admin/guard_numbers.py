@@ -6,7 +6,7 @@ from typing import Any
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import NOTHING, PERCENT, number, percent
 from catalog.admin.formatting import whole_money as whole
-from catalog.admin.reasons import refusal_words
+from catalog.plain_words import refusal_words
 from optimizer.models import OptimizationRun, Recommendation
 
 OUTCOME_NOTES = {

@@ -15,8 +15,8 @@ from unfold.decorators import display
 from catalog.admin.base import PricingModelAdmin, SearchBySku
 from catalog.admin.cells import listing_name, product_cell
 from catalog.admin.formatting import NOTHING, moment, money, number, percent, whole_money
-from catalog.admin.reasons import refusal_words, rule_words
 from catalog.models import Channel
+from catalog.plain_words import refusal_words, rule_words
 from optimizer.admin.markdown_charts import price_path_chart, stock_chart
 from optimizer.models import MarkdownPlan, MarkdownStep
 from optimizer.selectors.markdowns import PlannedMarkdown

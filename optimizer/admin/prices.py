@@ -12,9 +12,9 @@ from unfold.decorators import display
 from catalog.admin.cells import admin_url, with_note
 from catalog.admin.formatting import NOTHING, money, number, percent
 from catalog.admin.listings import ListingAdmin
-from catalog.admin.reasons import refusal_words
 from catalog.arms import SHARES
 from catalog.models import Listing
+from catalog.plain_words import refusal_words
 from optimizer.models import ElasticityEstimate, ElasticityFit
 from optimizer.selectors.explanations import Replay, explanation_of
 

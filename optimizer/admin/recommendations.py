@@ -13,7 +13,8 @@ from catalog.admin.cells import admin_url, listing_name, price_step, product_cel
 from catalog.admin.charts import demand_charts
 from catalog.admin.explanation import ExplanationTables
 from catalog.admin.formatting import NOTHING, money, number, percent
-from catalog.admin.reasons import RULE_WORDS, decision_in_words, refusal_words, short_rule
+from catalog.admin.reasons import decision_in_words, short_rule
+from catalog.plain_words import RULE_WORDS, refusal_words
 from optimizer.models import Recommendation
 
 OUTCOME_COLOURS = {

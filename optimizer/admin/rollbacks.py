@@ -15,8 +15,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from catalog.admin.base import ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import admin_url, listing_name, product_cell
 from catalog.admin.formatting import NOTHING, moment, money, number
-from catalog.admin.reasons import refusal_words
 from catalog.models import PriceChange, RolledBackPrice, RunRollback
+from catalog.plain_words import refusal_words
 from catalog.selectors.rollbacks import SHOWN_AT_MOST, RollbackPreview, rollback_of, rollback_preview
 from catalog.services.roll_back import MAX_REASON, CannotRollBack, roll_back_run
 from optimizer.models import OptimizationRun

@@ -19,8 +19,8 @@ from catalog.admin.charts import step_chart
 from catalog.admin.explanation import GUARDRAIL_NAMES
 from catalog.admin.formatting import NOTHING, as_decimal, moment, money, number, percent
 from catalog.admin.formatting import whole_money as whole
-from catalog.admin.reasons import refusal_words, rule_words
 from catalog.models import Channel
+from catalog.plain_words import refusal_words, rule_words
 from optimizer.admin.guard_numbers import reason_rows, recommendations_url, run_cards
 from optimizer.admin.new_simulation import SimulationForm
 from optimizer.models import Recommendation, Simulation

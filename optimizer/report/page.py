@@ -5,7 +5,8 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from catalog.admin.reasons import decision_in_words, refusal_words
+from catalog.admin.reasons import decision_in_words
+from catalog.plain_words import refusal_words
 from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
 from optimizer.report import figures
 

@@ -64,7 +64,7 @@ def planned_markdowns(*, channel: Channel, plans: Sequence[MarkdownPlan], now: d
 
 
 def _estimates(channel: Channel, listing_ids: list[int]) -> dict[int, ElasticityEstimate]:
-    fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    fit = latest_fit(channel=channel)
     found = ElasticityEstimate.objects.filter(fit=fit, listing__in=listing_ids).select_related("fit")
     return {estimate.listing_id: estimate for estimate in found}
 
@@ -219,6 +219,11 @@ def _paths(forecast: MarkdownForecast, index: int, periods: int, minor: float) -
         "stock_low": rounded(forecast.stock_low[index, : periods + 1]),
         "stock_high": rounded(forecast.stock_high[index, : periods + 1]),
     }
+
+
+def latest_fit(*, channel: Channel) -> ElasticityFit | None:
+    """Return the fit whose elasticities the plans use."""
+    return ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
 
 
 def plan_by_id(*, plan_id: int) -> MarkdownPlan | None:

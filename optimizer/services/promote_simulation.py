@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from catalog.models import Listing
 from catalog.selectors.pricing_facts import pricing_facts
+from catalog.services.kill_check import is_kill_switch
 from optimizer.assumptions import Assumptions
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
@@ -21,6 +22,7 @@ from optimizer.services.what_if import listing_states
 EXAMPLES = 100
 LOCKED_AT_A_TIME = 5_000
 NAMED_AT_MOST = 5
+KILLED = "a kill switch was flipped during the promotion, so no price was published"
 
 
 class CannotPromote(ValueError):
@@ -53,7 +55,6 @@ class GateRefused(NotAllPromoted):
     """The publish gate refused some of the prices."""
 
 
-@transaction.atomic
 def promote_simulation(*, run_id: UUID, expected: str, author: User | None, now: datetime) -> Simulation:
     """Publish every price of a simulation through the gate, or none; once. ``expected`` is the fingerprint it had.
 
@@ -63,9 +64,19 @@ def promote_simulation(*, run_id: UUID, expected: str, author: User | None, now:
     Raises:
         CannotPromote: it is not computed yet, failed, priced nothing, or breaks a limit of the channel's runs.
         WorldMoved: the fingerprint is another one, or the state of some listings is.
-        GateRefused: the gate refused a price.
+        GateRefused: the gate refused a price, or a kill switch was flipped meanwhile.
         Simulation.DoesNotExist: there is none for this run.
     """
+    try:
+        return _promote(run_id, expected, author, now)
+    except IntegrityError as error:
+        if not is_kill_switch(error):
+            raise
+        raise GateRefused(KILLED, 0, []) from error
+
+
+@transaction.atomic
+def _promote(run_id: UUID, expected: str, author: User | None, now: datetime) -> Simulation:
     simulation = Simulation.objects.select_for_update(of=("self",)).select_related("run__channel").get(run_id=run_id)
     if simulation.promoted_at is not None:
         return simulation

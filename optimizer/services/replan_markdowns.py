@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import Channel
 from catalog.models.listing import PriceSource
+from catalog.selectors.kill_switches import switches_on
+from catalog.services.kill_check import is_kill_switch
 from catalog.services.markdown_marks import mark_markdown
 from catalog.services.parking import WAITS_FOR_APPROVAL
 from optimizer.models import MarkdownPlan, MarkdownStep
-from optimizer.selectors.markdowns import PlannedMarkdown, planned_markdowns
+from optimizer.selectors.markdowns import PlannedMarkdown, latest_fit, planned_markdowns
 from optimizer.services.markdown_plans import channels_with_plans
 
 BATCH = 100
@@ -26,14 +28,14 @@ def replan_markdowns(*, now: datetime) -> dict[str, int]:
 
     One transaction for each hundred plans holds their locks, the gate's work and the steps: killed, it is as if never
     begun, and called twice it decides once. Plans that another process is at are skipped. A plan past its last day is
-    finished.
+    finished. What a kill switch covers waits until it is lifted.
     """
     counts: Counter[str] = Counter()
     today = timezone.localdate(now)
     for channel in channels_with_plans():
         after = 0
         while keys := _next_keys(channel, today, after):
-            counts.update(_replan(channel, keys, today, now))
+            counts.update(_replan_unless_killed(channel, keys, today, now))
             after = keys[-1]
     return dict(counts)
 
@@ -45,26 +47,51 @@ def _next_keys(channel: Channel, today: date, after: int) -> list[int]:
     return list(plans.order_by("pk").values_list("pk", flat=True)[:BATCH])
 
 
+def _replan_unless_killed(channel: Channel, keys: Sequence[int], today: date, now: datetime) -> Counter[str]:
+    """Decide some plans; where a kill switch is flipped meanwhile, decide again those that it does not cover."""
+    while True:
+        try:
+            return _replan(channel, keys, today, now)
+        except IntegrityError as error:
+            if not is_kill_switch(error):
+                raise
+
+
 @transaction.atomic
 def _replan(channel: Channel, keys: Sequence[int], today: date, now: datetime) -> Counter[str]:
     plans = list(
         MarkdownPlan.objects.filter(pk__in=keys, status=MarkdownPlan.Status.ACTIVE)
         .select_for_update(skip_locked=True, of=("self",))
-        .select_related("listing")
+        .select_related("listing__product")
         .order_by("pk")
     )
+    stopped = _stopped(channel, plans)
+    plans = [plan for plan in plans if plan not in stopped]
     last_steps = {
         step.plan_id: step
         for step in MarkdownStep.objects.filter(plan__in=plans).order_by("plan", "period_start", "revision")
     }
     ended = [plan for plan in plans if plan.periods_left(today) == 0]
     due = [plan for plan in plans if plan not in ended and _is_due(plan, last_steps.get(plan.pk), today)]
-    counts = Counter(finished=len(ended)) if ended else Counter()
+    counts = +Counter(finished=len(ended), stopped=len(stopped))
     if due:
         counts.update(_decide(channel, due, last_steps, today, now))
     for plan in ended:
         _finish(channel, plan, now)
     return counts
+
+
+def _stopped(channel: Channel, plans: Sequence[MarkdownPlan]) -> list[MarkdownPlan]:
+    """Return the plans that a kill switch covers: they are neither decided nor finished until it is lifted."""
+    switches = switches_on()
+    if not switches:
+        return []
+    models = (PriceSource.MARKDOWN.value, str(latest_fit(channel=channel)))
+    return [
+        plan
+        for plan in plans
+        if switches.covers(channel_id=channel.pk, category_id=plan.listing.product.category_id, models=models)
+    ]
 
 
 def _is_due(plan: MarkdownPlan, last: MarkdownStep | None, today: date) -> bool:

@@ -6,9 +6,10 @@ from django.utils import timezone
 
 from catalog.admin.charts import demand_charts, price_chart
 from catalog.admin.formatting import margin, moment, money, number, percent
-from catalog.admin.reasons import RULE_WORDS, decision_in_words, refusal_words
+from catalog.admin.reasons import decision_in_words
 from catalog.guardrails import RULE_LABELS
 from catalog.models import Channel, PriceChange
+from catalog.plain_words import RULE_WORDS, refusal_words
 
 POUND = Channel(code="web", currency="GBP", currency_exponent=2)
 YEN = Channel(code="jp", currency="JPY", currency_exponent=0)

@@ -124,7 +124,8 @@ def test_a_price_before_that_the_cost_no_longer_allows_gives_way_to_the_list_pri
     assert in_force(listing) == ("10.00", "list_price")
     override.refresh_from_db()
     assert override.outcome == (
-        "the override ended: back to the list price (the one before would break a rule: loss floor)"
+        "the override ended: back to the list price "
+        "(not to the one before: the price would break a rule: the unit cost)"
     )
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,12 +16,16 @@ from catalog.models import Listing, PriceChange, Product
 from catalog.models.listing import PriceSource
 from catalog.services.kill_check import is_kill_switch
 from catalog.services.kill_switches import flip_kill_switch, lift_kill_switch
-from optimizer.models import OptimizationRun, Recommendation
+from optimizer.models import MarkdownPlan, OptimizationRun, Recommendation
+from optimizer.services import promote_simulation as promotion
+from optimizer.services import replan_markdowns as markdowns
 from optimizer.services.close_run import KILLED, close_run
+from optimizer.services.markdown_plans import start_markdown_plan
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from tests.factories import make_channel, make_listing
 from tests.optimizer.factories import make_fit
+from tests.optimizer.simulations import computed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,3 +177,42 @@ def test_a_run_in_the_middle_of_which_a_switch_is_flipped_is_held_and_publishes_
     assert (closed.status, closed.error) == (OptimizationRun.Status.HELD, KILLED)
     assert not PriceChange.objects.exists()
     assert Recommendation.objects.get(run=run).outcome == Recommendation.Outcome.WAITING
+
+
+def flipping_after(monkeypatch, module, name):
+    """Have a switch flipped by somebody else after the gate's work and before the commit, the first time."""
+    gate, flips = getattr(module, name), []
+
+    def gate_then_flip(**fields):
+        report = gate(**fields)
+        if not flips:
+            with ThreadPoolExecutor(1) as pool:
+                flips.append(in_thread(pool, flip).result(timeout=5))
+        return report
+
+    monkeypatch.setattr(module, name, gate_then_flip)
+    return flips
+
+
+def test_a_promotion_in_the_middle_of_which_a_switch_is_flipped_says_so_and_publishes_nothing(monkeypatch):
+    simulation = computed(make_listing())
+    flipping_after(monkeypatch, promotion, "publish_recommendations")
+    fields = {"run_id": simulation.run_id, "expected": simulation.fingerprint, "author": None}
+    with pytest.raises(promotion.GateRefused, match="a kill switch was flipped during the promotion"):
+        promotion.promote_simulation(**fields, now=timezone.now())
+    simulation.refresh_from_db()
+    assert simulation.promoted_at is None and not PriceChange.objects.exists()
+
+
+def test_markdown_plans_wait_while_a_switch_is_on_also_one_flipped_in_their_middle(monkeypatch):
+    listing, today = make_listing(inventory=200), timezone.localdate()
+    make_fit(listing.channel, [listing])
+    dates = {"starts_on": today, "ends_on": today + timedelta(days=27)}
+    plan = MarkdownPlan(listing=listing, created_at=timezone.now(), penalty=Decimal(2), reason="Winter", **dates)
+    plan = start_markdown_plan(plan=plan, now=timezone.now())
+    flips = flipping_after(monkeypatch, markdowns, "publish_prices")
+    for now in (timezone.now(), timezone.now() + timedelta(days=28)):
+        assert markdowns.replan_markdowns(now=now) == {"stopped": 1}
+    assert not PriceChange.objects.exists() and not plan.steps.exists()
+    lift_kill_switch(switch_id=flips[0].pk, through="test", now=timezone.now())
+    assert markdowns.replan_markdowns(now=timezone.now()) == {"published": 1}
