@@ -173,7 +173,8 @@ def checked_prices(
 ) -> CheckedPrices:
     """Check prices as `publish_prices` does, and publish nothing: for prices that will be served beside one in force.
 
-    Call it with the listings locked, in the transaction that stores the prices.
+    Automatic prices keep the relations of related products, all of these prices together. Call it with the listings
+    locked, in the transaction that stores the prices.
     """
     listings = Listing.objects.filter(pk__in=prices, channel=channel).select_related("product").order_by("pk")
     facts = pricing_facts(channel=channel, listings=listings, now=now)
@@ -181,7 +182,11 @@ def checked_prices(
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
     # Nobody can approve an arm: where a price would have to wait, it is not tried.
     risky = risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
-    return CheckedPrices(dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source), floors)
+    refused = dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source)
+    if source.is_automatic:
+        passing = {pk: price for pk, price in prices.items() if pk not in refused}
+        refused |= check_groups(channel=channel, listings=facts.listings, prices=passing, source=source).refused
+    return CheckedPrices(refused, floors)
 
 
 def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int, Proposal]:
@@ -315,7 +320,10 @@ def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channe
     rule = price_laws([channel.country])[channel.country]
     lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
     for change in changes:
-        change.prior_price = lowest.get(change.listing_id, change.previous_price or change.price)
+        first = change.previous_price if change.version == 1 else None  # the list price, which no row says
+        change.prior_price = min(
+            (price for price in (lowest.get(change.listing_id), first) if price is not None), default=change.price
+        )
     PriceChange.objects.bulk_create(changes, batch_size=2000)
     with connection.cursor() as cursor:
         cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])

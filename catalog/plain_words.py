@@ -33,6 +33,8 @@ NOT_PRICED_WORDS = {
     "not_a_minor_unit": "the price is not a whole number of minor units",
     "inactive": "the product is not active",
     "not_approved": "this very price was proposed before, and not approved",
+    "related_product": "a related product is in the experiment already, and their prices are drawn independently",
+    "experiment_running": "another experiment runs on it",
     "needs_approval": "the price would need a second person",
     "over": "its time is over",
     "waits_for_approval": "it waits for a second person",

@@ -37,6 +37,15 @@ NO_RULE = CountryRule("none", 30, UTC, is_law=False)
 
 
 @dataclass(frozen=True, slots=True)
+class PriceBeside:
+    """A price that applied to some shoppers beside the one in force, such as an experiment's arm; end None: it runs."""
+
+    begins: datetime
+    ends: datetime | None
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What may be said about the price in force at a moment.
 
@@ -63,6 +72,7 @@ def judge_price(
     at: datetime,
     rule: CountryRule,
     price_before: Decimal | None = None,
+    beside: Sequence[PriceBeside] = (),
 ) -> Judgement:
     """Judge the price in force at a moment.
 
@@ -73,6 +83,8 @@ def judge_price(
             opening of the window among them; what is later than ``at`` is left out.
         at: the moment, with its time zone.
         price_before: what applied before the first change of ``history``, such as the list price; None: nothing.
+        beside: prices that applied to some shoppers only. They count as applied: the lowest price is the one that
+            anybody was asked.
 
     Raises:
         ValueError: a moment without a time zone, a history out of order, or no price at all at the moment; give
@@ -86,7 +98,7 @@ def judge_price(
     begun = _beginning(prices, progressive=rule.progressive)
     closes = at if begun is None else past[begun][0]
     opens = window_opening(closes, rule)
-    applied = _applied(past[:begun], price_before, opens)
+    applied = _applied(past[:begun], price_before, opens) + _applied_beside(beside, opens, closes)
     prior = min(value for _, value in applied)
     announced = price < prior if rule.is_law else None
     return Judgement(
@@ -149,6 +161,14 @@ def _applied(
         (end, price)
         for (begin, price), end in zip(rows, ends, strict=True)
         if end is None or end > opens or (begin is not None and begin > opens)
+    ]
+
+
+def _applied_beside(
+    beside: Sequence[PriceBeside], opens: datetime, closes: datetime
+) -> list[tuple[datetime | None, Decimal]]:
+    return [
+        (each.ends, each.price) for each in beside if each.begins < closes and (each.ends is None or each.ends > opens)
     ]
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
 from catalog.price_law import Judgement, judge_price
-from catalog.selectors.price_laws import applied_prices, price_laws
+from catalog.selectors.price_laws import applied_prices, price_laws, prices_beside
 
 
 class MomentRefused(ValueError):
@@ -47,6 +47,7 @@ def price_as_of(*, listings: Sequence[Listing], at: datetime, now: datetime) -> 
     first = _first_rows([pk for pk in keys if pk not in rows])
     laws = price_laws(listing.channel.country for listing in listings)
     histories = applied_prices(listing_ids=list(rows), until=at, rules=laws.values())
+    beside = prices_beside(listing_ids=keys)
     found: dict[int, PriceAsOf] = {}
     for listing in listings:
         row = rows.get(listing.pk)
@@ -54,7 +55,9 @@ def price_as_of(*, listings: Sequence[Listing], at: datetime, now: datetime) -> 
         if row is None and before is None:
             continue
         changes = histories[listing.pk].changes if row else []
-        law = judge_price(changes, at=at, rule=laws[listing.channel.country], price_before=before)
+        law = judge_price(
+            changes, at=at, rule=laws[listing.channel.country], price_before=before, beside=beside.get(listing.pk, ())
+        )
         found[listing.pk] = _from_row(listing, row, law) if row else _list_price(listing, before or Decimal(0), law)
     return found
 

@@ -1,5 +1,6 @@
-"""The price in force as the law sees it: histories from the ledger, judged by the rule of the channel's country."""
+"""The price in force as the law sees it: what applied, judged by the rule of the channel's country."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +9,7 @@ from decimal import Decimal
 from django.db import connection
 
 from catalog.models import PriceLawRule
-from catalog.price_law import NO_RULE, CountryRule
+from catalog.price_law import NO_RULE, CountryRule, PriceBeside
 
 SPARE_DAYS = 2  # windows open at a local midnight, up to a day and a half before so many times 24 hours
 
@@ -32,6 +33,13 @@ SELECT listing.id, applied.version, applied.valid_from, applied.price, applied.p
           ORDER BY valid_from DESC, version DESC LIMIT 1)
  ) applied
  ORDER BY listing.id, applied.version
+"""
+
+ARMS_SQL = """
+SELECT experiment.listing_id, experiment.started_at, experiment.ended_at, min(arm.price)
+  FROM catalog_servedexperiment experiment JOIN catalog_servedarm arm ON arm.served_experiment_id = experiment.id
+ WHERE experiment.listing_id = ANY(%s)
+ GROUP BY experiment.id
 """
 
 
@@ -68,3 +76,13 @@ def applied_prices(
             history.versions.append(version)
             history.changes.append((valid_from, price))
     return histories
+
+
+def prices_beside(*, listing_ids: Sequence[int]) -> dict[int, list[PriceBeside]]:
+    """Return the lowest arm of each experiment that a listing was ever served through, by listing."""
+    found: dict[int, list[PriceBeside]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(ARMS_SQL, [list(listing_ids)])
+        for listing, begins, ends, price in cursor.fetchall():
+            found[listing].append(PriceBeside(begins, ends, price))
+    return found

@@ -1,4 +1,7 @@
-"""The prior price of Directive 98/6/EC Art. 6a: the lowest price applied in the 30 days before a reduction began."""
+"""The prior price of Directive 98/6/EC Art. 6a: the lowest price applied in the 30 days before a reduction began.
+
+The arms of an experiment were applied as well, to some shoppers: the lowest one counts while the experiment ran.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +22,11 @@ SELECT wanted.listing_id, (
         (SELECT price FROM catalog_pricechange
           WHERE listing_id = wanted.listing_id AND valid_from <= %(opens)s
           ORDER BY valid_from DESC, version DESC LIMIT 1)
+        UNION ALL
+        (SELECT arm.price FROM catalog_servedexperiment experiment
+           JOIN catalog_servedarm arm ON arm.served_experiment_id = experiment.id
+          WHERE experiment.listing_id = wanted.listing_id AND experiment.started_at <= %(until)s
+            AND coalesce(experiment.ended_at, 'infinity') > %(opens)s)
     ) applied(price)
 )
 FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)
@@ -28,7 +36,7 @@ FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)
 def lowest_recent_prices(
     *, listing_ids: Sequence[int], until: datetime, rule: CountryRule = NO_RULE
 ) -> dict[int, Decimal]:
-    """Return the lowest price in force in the rule's window up to ``until``; listings never published are absent."""
+    """Return the lowest price applied in the rule's window up to ``until``; absent where nothing was published."""
     with connection.cursor() as cursor:
         cursor.execute(
             LOWEST_PRICES_SQL, {"listings": list(listing_ids), "opens": window_opening(until, rule), "until": until}

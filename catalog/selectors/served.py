@@ -12,9 +12,9 @@ from catalog.models import Listing, PriceChange, ServedExperiment
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
-from catalog.price_law import DISCLOSURE, CountryRule, Judgement, judge_price
+from catalog.price_law import DISCLOSURE, CountryRule, Judgement, PriceBeside, judge_price
 from catalog.selectors.kill_switches import SwitchesOn, switches_on
-from catalog.selectors.price_laws import AppliedPrices, applied_prices, price_laws
+from catalog.selectors.price_laws import AppliedPrices, applied_prices, price_laws, prices_beside
 
 CHANGE_FIELDS = ("id", "binding_rule", "personalised")
 
@@ -58,24 +58,26 @@ def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, Serv
     keys = [row.pk for row in rows]
     laws = price_laws(row.channel.country for row in rows)
     histories = applied_prices(listing_ids=keys, rules=laws.values())
+    beside = prices_beside(listing_ids=keys)
     # Read last: a switch may be seen with a revision from before it, never the other way round.
     experiments = _not_switched_off(rows, _running_experiments(keys), switches_on())
-    return [
-        (
-            row.served_revision,
-            _record(row, _judgement(row, histories, laws[row.channel.country], now), experiments.get(row.pk)),
-        )
+    judged = {
+        row.pk: _judgement(row, histories.get(row.pk), beside.get(row.pk, ()), laws[row.channel.country], now)
         for row in rows
-    ]
+    }
+    return [(row.served_revision, _record(row, judged[row.pk], experiments.get(row.pk))) for row in rows]
 
 
-def _judgement(row: Listing, histories: dict[int, AppliedPrices], rule: CountryRule, now: datetime) -> Judgement:
-    history = histories.get(row.pk) if row.price_version else None
+def _judgement(
+    row: Listing, published: AppliedPrices | None, beside: Sequence[PriceBeside], rule: CountryRule, now: datetime
+) -> Judgement:
+    history = published if row.price_version else None
     return judge_price(
         history.up_to(row.price_version) if history else [],
         at=max(now, row.price_since or now),
         rule=rule,
         price_before=history.price_before if history else row.list_price,
+        beside=beside,
     )
 
 

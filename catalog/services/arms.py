@@ -1,6 +1,6 @@
 """Have listings served through the arms of an experiment, and end it. Every arm's price passes the gate's own check."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,10 +11,12 @@ from catalog.arms import SHARES
 from catalog.gate import checked_prices
 from catalog.models import Channel, Listing, ServedArm, ServedExperiment
 from catalog.models.listing import PriceSource
+from catalog.selectors.price_groups import related_listings
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.served_records import serve_anew
 
 SHORTEST_SLOT_SECONDS = 60
+RELATED = "related_product"
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ def serve_arms(
     """Serve listings through an experiment's arms from the commit on; ``arms`` by listing id.
 
     Locks the listings in primary-key order. A listing is refused whole where one of its arms breaks a hard rule of its
-    guardrails at its current cost, where a person's price is in force (``overridden``), under a kill switch
-    (``kill_switch``; one flipped meanwhile fails the commit) or where an experiment runs on it already
-    (``experiment_running``).
+    guardrails at its current cost or a relation of related products, where a person's price is in force
+    (``overridden``), under a kill switch (``kill_switch``; one flipped meanwhile fails the commit) or where an
+    experiment runs on it already (``experiment_running``). Of related products one alone is tried by SKU: their draws
+    are independent, so any two arms could meet (``related_product``).
 
     Raises:
         ValueError: arms that are no experiment: shares that do not sum to 10,000, names that repeat, a slot too short.
@@ -65,6 +68,8 @@ def serve_arms(
     refused = {pk: "unknown_listing" for pk in arms.keys() - locked}
     running = ServedExperiment.objects.filter(listing__in=locked, ended_at=None).values_list("listing_id", flat=True)
     refused |= {pk: "experiment_running" for pk in running}
+    if unit == ServedExperiment.Unit.SKU:
+        refused |= _beside_a_relative(channel, arms.keys() - refused.keys())
     floors: dict[int, Decimal | None] = {}
     for position in range(max(map(len, arms.values()), default=0)):
         prices = {pk: each[position].price for pk, each in arms.items() if pk not in refused and position < len(each)}
@@ -103,6 +108,14 @@ def end_arms(*, channel: Channel, experiment: str, now: datetime) -> list[int]:
     running.update(ended_at=now)
     serve_anew(channel=channel.code, listing_ids=listing_ids)
     return listing_ids
+
+
+def _beside_a_relative(channel: Channel, listing_ids: Collection[int]) -> dict[int, str]:
+    """Return the listings that are in a family or ladder with one of a lower key."""
+    products = list(Listing.objects.filter(pk__in=listing_ids).values_list("product", flat=True))
+    groups = related_listings(channel=channel, product_ids=products) if products else []
+    tried = [sorted(row.pk for row in group.listings if row.pk in listing_ids) for group in groups]
+    return {pk: RELATED for members in tried for pk in members[1:]}
 
 
 def _require_sound(arms: Mapping[int, Sequence[Arm]], unit: ServedExperiment.Unit, slot_seconds: int | None) -> None:

@@ -1,18 +1,23 @@
 """The few prices that the bandit may try for a listing: steps around its list price, inside today's guardrails."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from catalog.guardrails import clamp_batch, hard_floor_ticks
-from catalog.models import Listing
+from catalog.models import Channel, Listing
 from catalog.models.listing import HELD_SOURCES, PriceSource
-from catalog.money import to_ticks
+from catalog.money import from_ticks, to_ticks
+from catalog.selectors.approval_policies import ApprovalBook
 from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.listings import active_listings
+from catalog.selectors.price_groups import RelatedListings, related_listings
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from catalog.services.parking import NEEDS_APPROVAL, risks_of
 
 # Anchored on the list price, so that an arm keeps its price while the price in force moves. Basis points.
 LADDER_BP = (-1000, -500, 0, 500, 1000)
@@ -29,8 +34,12 @@ class Ladder:
 
 
 def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict[str, Ladder]:
-    """Return the ladder of each active listing by SKU. A missing cost, a person's override or a kill switch leaves it
-    empty."""
+    """Return the ladder of each active listing by SKU.
+
+    It is empty, with the reason, where the cost is missing, a person's override is in force, a markdown plan sets the
+    price, a kill switch is on, or no price is left: one that would need a second person or break a relation of
+    products is no arm, as an event cannot wait.
+    """
     listings = active_listings(channel=channel).filter(product__sku__in=skus).order_by("pk")
     first = listings.first()
     if first is None:
@@ -39,7 +48,53 @@ def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict
     floors = hard_floor_ticks(facts.limits, facts.facts)
     switches = switches_on()
     ladders = zip(facts.listings, _clamped_steps(facts), floors.tolist(), strict=True)
-    return {row.product.sku: _ladder(row, prices, floor, switches) for row, prices, floor in ladders}
+    found = [_ladder(row, prices, floor, switches) for row, prices, floor in ladders]
+    return {each.listing.product.sku: each for each in _admitted(first.channel, found)}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A price as the approval policies read it."""
+
+    price: Decimal
+    idempotency_key: str = ""
+    binding_rule: str = ""
+    explanation: dict[str, Any] = field(default_factory=dict)
+
+
+def _admitted(channel: Channel, ladders: list[Ladder]) -> list[Ladder]:
+    """Leave out the prices that exceed an approval policy, or take a relation of products further from being kept."""
+    refused: dict[tuple[int, int], str] = {}
+    needs_approval = not ApprovalBook.read(channel=channel, source=PriceSource.BANDIT).is_empty
+    groups = related_listings(channel=channel, product_ids=[each.listing.product_id for each in ladders])
+    for position in range(len(LADDER_BP)):
+        steps = {
+            each.listing: _Step(from_ticks(each.prices[position], channel.currency_exponent))
+            for each in ladders
+            if position < len(each.prices)
+        }
+        prices = {row.pk: step for row, step in steps.items()}
+        if needs_approval:
+            risky = risks_of(channel=channel, listings=list(steps), prices=prices, source=PriceSource.BANDIT)
+            refused |= {(pk, position): NEEDS_APPROVAL for pk in risky}
+        refused |= {(pk, position): rule for pk, rule in _breaking(groups, prices).items()}
+    return [_without(each, refused) for each in ladders]
+
+
+def _breaking(groups: Sequence[RelatedListings], prices: Mapping[int, _Step]) -> dict[int, str]:
+    """Return the relation that each price would break beside the others' prices in force."""
+    return {
+        row.pk: group.rule.label
+        for group in groups
+        for row in group.listings
+        if row.pk in prices and sum(group.shortfalls({row.pk: prices[row.pk].price})) > sum(group.shortfalls())
+    }
+
+
+def _without(ladder: Ladder, refused: Mapping[tuple[int, int], str]) -> Ladder:
+    reasons = [refused.get((ladder.listing.pk, position), "") for position in range(len(ladder.prices))]
+    prices = tuple(price for price, reason in zip(ladder.prices, reasons, strict=True) if not reason)
+    return replace(ladder, prices=prices, held_because=ladder.held_because or ("" if prices else reasons[-1]))
 
 
 def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
@@ -59,6 +114,8 @@ def _ladder(row: Listing, prices: list[int], floor: int, switches: SwitchesOn) -
         return Ladder(row, (), floor, held_because="kill_switch")
     if row.price_source in HELD_SOURCES:
         return Ladder(row, (), floor, held_because="override")
+    if row.markdown_until is not None:
+        return Ladder(row, (), floor, held_because="markdown_running")
     if row.unit_cost is None or row.unit_cost <= 0:
         return Ladder(row, (), floor, held_because="missing_cost")
     return Ladder(row, tuple(sorted(set(prices))), floor)

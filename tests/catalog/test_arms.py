@@ -123,8 +123,11 @@ def test_a_price_below_its_floor_refuses_the_listing_whole(listing):
 
 def test_the_database_refuses_an_arm_below_its_floor(listing):
     serve(listing)
+    arm = ServedArm.objects.first()
     with pytest.raises(IntegrityError, match="served_arm_not_below_floor"), transaction.atomic():
-        ServedArm.objects.update(price=Decimal("0.01"))
+        ServedArm.objects.create(
+            served_experiment=arm.served_experiment, arm="late", share=1, price=arm.floor - 1, floor=arm.floor
+        )
 
 
 def test_one_experiment_at_a_time(listing):

@@ -5,8 +5,9 @@ import pytest
 from django.utils import timezone
 
 from catalog.gate import Proposal, publish_prices
-from catalog.models import PriceGroup, PriceGroupMember
+from catalog.models import PriceGroup, PriceGroupMember, ServedExperiment
 from catalog.models.listing import PriceSource
+from catalog.services.arms import Arm, serve_arms
 from tests.factories import make_channel, make_listing, publish
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +112,28 @@ def test_a_publish_without_groups_asks_one_question_more(django_assert_max_num_q
     listing = make_listing()
     with django_assert_max_num_queries(19):
         publish(listing, "10.50")
+
+
+def try_arms(unit, prices):
+    slot = 3_600 if unit == ServedExperiment.Unit.TIME_SLOT else None
+    arms = {
+        row.pk: [Arm("control", 5_000, row.price_in_force), Arm("other", 5_000, Decimal(price))]
+        for row, price in prices.items()
+    }
+    return serve_arms(
+        channel=make_channel(), experiment="e", salt="s", unit=unit, arms=arms, now=timezone.now(), slot_seconds=slot
+    )
+
+
+@pytest.mark.parametrize("unit", [ServedExperiment.Unit.REGION, ServedExperiment.Unit.TIME_SLOT])
+def test_arms_keep_a_family_together_where_all_its_members_draw_the_same_one(unit):
+    one, two = related("family", None, None)
+    assert try_arms(unit, {one: "10.50"}).refused == {one.pk: "family"}
+    assert try_arms(unit, {one: "10.50", two: "10.60"}).refused == {one.pk: "family", two.pk: "family"}
+    assert try_arms(unit, {one: "10.50", two: "10.50"}).serving == [one.pk, two.pk]
+
+
+def test_arms_drawn_by_sku_may_meet_so_that_one_of_related_products_alone_is_tried():
+    small, large = related("size_ladder", 1, 2, prices=("5.50", "10.00"))
+    report = try_arms(ServedExperiment.Unit.SKU, {small: "5.20", large: "10.20"})
+    assert (report.serving, report.refused) == ([small.pk], {large.pk: "related_product"})

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from catalog.price_law import NO_RULE, CountryRule, judge_price, reduction_percent
+from catalog.price_law import NO_RULE, CountryRule, PriceBeside, judge_price, reduction_percent
 
 BERLIN = ZoneInfo("Europe/Berlin")
 EU = CountryRule("98/6/EC", 30, BERLIN)
@@ -19,9 +19,16 @@ def history(*changes):
     return [(START + timedelta(days=day), Decimal(price)) for day, price in changes]
 
 
-def judge(*changes, day, rule=EU, before=None):
+def judge(*changes, day, rule=EU, before=None, arms=()):
     at = START + timedelta(days=day)
-    return judge_price(history(*changes), at=at, rule=rule, price_before=before and Decimal(before))
+    beside = [
+        PriceBeside(on(begins), None if ends is None else on(ends), Decimal(price)) for begins, ends, price in arms
+    ]
+    return judge_price(history(*changes), at=at, rule=rule, price_before=before and Decimal(before), beside=beside)
+
+
+def on(day):
+    return START + timedelta(days=day)
 
 
 def told(judgement):
@@ -191,3 +198,26 @@ def test_the_moment_of_change_is_exact_at_midnight_too(last):
 def test_what_cannot_be_judged_is_refused(changes, at, says):
     with pytest.raises(ValueError, match=says):
         judge_price(changes, at=at, rule=EU)
+
+
+@pytest.mark.parametrize(
+    ("arm", "prior"),
+    [
+        ((40, 50, "70"), "70"),  # tried in the window
+        ((10, 20, "70"), "100"),  # over before it opened
+        ((10, 35, "70"), "70"),  # ended in it
+        ((55, None, "70"), "70"),  # still tried
+        ((60, None, "70"), "100"),  # begun with the reduction itself
+        ((40, 50, "120"), "100"),
+    ],
+)
+def test_a_price_that_was_tried_on_some_shoppers_was_applied(arm, prior):
+    judgement = judge((0, "100"), (60, "90"), day=65, arms=[arm])
+    assert told(judgement)[:2] == (prior, Decimal(prior) > 90)
+
+
+def test_a_tried_price_leaves_the_window_with_time_alone_once_it_has_ended():
+    ended = judge((0, "100"), day=60, arms=[(40, 50, "70")])
+    assert str(ended.prior_price) == "70" and ended.holds_until == datetime(2026, 4, 1, 0, tzinfo=BERLIN)
+    running = judge((0, "100"), day=60, arms=[(40, None, "70")])
+    assert str(running.prior_price) == "70" and running.holds_until is None

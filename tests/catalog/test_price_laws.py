@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from catalog import price_cache
@@ -17,9 +17,10 @@ from catalog.gateway.prices import PriceItem
 from catalog.models import PriceChange, PriceLawRule
 from catalog.models.listing import PriceSource
 from catalog.price_law import CountryRule, judge_price
+from catalog.selectors.price_as_of import price_as_of
 from catalog.selectors.price_laws import applied_prices, price_laws
 from catalog.selectors.served import served_values
-from catalog.services.arms import Arm, serve_arms
+from catalog.services.arms import Arm, end_arms, serve_arms
 from catalog.services.price_laws import remove_price_law, store_channel, store_price_law
 from tests.factories import make_channel, make_listing, publish
 
@@ -126,6 +127,45 @@ def test_an_arm_is_nobodys_announced_reduction():
     )
     answer = served()
     assert answer["arm"] and (answer["reduction_may_be_announced"], answer["reduction_percent"]) == (False, None)
+
+
+def test_what_an_experiment_tried_counts_as_applied_for_thirty_days_after_its_end():
+    listing = german()
+    publish(listing, "10.00", now=days_ago(90), source=PriceSource.OVERRIDE)
+    publish(listing, "10.00", now=days_ago(89), source=PriceSource.ROLLBACK)
+    arms = [Arm("control", 5_000, Decimal("10.00")), Arm("cheaper", 5_000, Decimal("8.50"))]
+    serve_arms(
+        channel=listing.channel, experiment="spring", unit="sku", salt="s", arms={listing.pk: arms}, now=days_ago(20)
+    )
+    end_arms(channel=listing.channel, experiment="spring", now=days_ago(10))
+    publish(listing, "9.00", now=days_ago(3), source=PriceSource.OVERRIDE)
+    answer = served()
+    assert (answer["prior_price"], answer["reduction_may_be_announced"]) == ("8.50", False)
+    assert PriceChange.objects.get(listing=listing, price="9.00").prior_price == Decimal("8.50")
+    as_of = price_as_of(listings=[listing], at=timezone.now(), now=timezone.now())[listing.pk]
+    assert as_of.law.prior_price == Decimal("8.50")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE catalog_servedarm SET price = 99",
+        "DELETE FROM catalog_servedarm",
+        "UPDATE catalog_servedexperiment SET started_at = now()",
+        "UPDATE catalog_servedexperiment SET ended_at = NULL",
+        "UPDATE catalog_servedexperiment SET ended_at = now()",
+        "DELETE FROM catalog_servedexperiment",
+    ],
+)
+def test_what_an_experiment_served_is_kept_as_it_was(statement):
+    listing = german()
+    arms = [Arm("control", 5_000, Decimal("10.00")), Arm("cheaper", 5_000, Decimal("9.50"))]
+    serve_arms(
+        channel=listing.channel, experiment="spring", unit="sku", salt="s", arms={listing.pk: arms}, now=days_ago(2)
+    )
+    end_arms(channel=listing.channel, experiment="spring", now=days_ago(1))
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def test_a_personalised_price_is_disclosed_in_the_words_of_the_law():

@@ -8,10 +8,12 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from catalog.models import GuardrailPolicy
+from catalog.models import ApprovalPolicy, GuardrailPolicy, PriceGroup, PriceGroupMember, Product
 from catalog.models.listing import PriceSource
 from catalog.services.kill_switches import flip_kill_switch
+from catalog.services.markdown_marks import mark_markdown
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
+from experiments.selectors.ladders import price_ladders
 from experiments.services.decide_prices import OUTCOME_WINDOW, PROPENSITY_FLOOR, DemandEvent, decide_prices
 from tests.factories import make_channel, make_listing, publish
 
@@ -90,6 +92,31 @@ def test_unknown_and_inactive_listings_are_reported_and_the_rest_is_decided():
     report = decide(event("A"), event("NONE"), event("OLD"), event("A", channel="moon"))
     assert len(report.decided) == 1
     assert [each.sku for each in report.unknown_listing] == ["A", "NONE", "OLD"]
+
+
+def test_a_price_that_would_need_a_second_person_is_no_arm():
+    listing = make_listing("A")
+    ApprovalPolicy.objects.create(max_change="0.06", sources=["bandit"])
+    assert price_ladders(channel="web", skus={"A"}, now=timezone.now())["A"].prices == (950, 1000, 1050)
+    ApprovalPolicy.objects.update(max_change=None, kvi_needs_approval=True)
+    Product.objects.update(is_kvi=True)
+    assert price_ladders(channel="web", skus={"A"}, now=timezone.now())["A"].prices == (1000,)
+    publish(listing, "10.30", source=PriceSource.ROLLBACK)
+    assert [why for _, why in decide(event("A")).held] == ["needs_approval"]
+
+
+def test_a_price_that_would_break_a_relation_is_no_arm():
+    group = PriceGroup.objects.create(kind="quality_ladder", name="good and better")
+    for position, sku in enumerate(("GOOD", "BETTER")):
+        product = make_listing(sku, list_price=Decimal(10 + position)).product
+        PriceGroupMember.objects.create(group=group, kind=group.kind, product=product, position=position)
+    ladders = price_ladders(channel="web", skus={"GOOD", "BETTER"}, now=timezone.now())
+    assert ladders["GOOD"].prices == (900, 950, 1000, 1050) and ladders["BETTER"].prices == (1045, 1100, 1155, 1210)
+
+
+def test_while_a_markdown_plan_runs_nothing_is_decided():
+    mark_markdown(listing_id=make_listing("A").pk, until=timezone.now() + timedelta(days=7))
+    assert [why for _, why in decide(event("A")).held] == ["markdown_running"]
 
 
 def test_without_a_cost_or_under_an_override_nothing_is_decided():
