@@ -13,7 +13,7 @@ from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRel
 from catalog.models.product import Category, Channel, Product
 from catalog.models.rollback import RolledBackPrice, RunRollback
 from catalog.models.sales import SalesImport, WeeklySales
-from catalog.models.serving import CacheEpoch, ServedArm, ServedExperiment
+from catalog.models.serving import CacheEpoch, LowestOffer, ServedArm, ServedExperiment
 
 __all__ = [
     "AdminAction",
@@ -29,6 +29,7 @@ __all__ = [
     "KillSwitch",
     "LedgerPurge",
     "Listing",
+    "LowestOffer",
     "PriceApproval",
     "PriceChange",
     "PriceGroup",

@@ -1,4 +1,4 @@
-"""What decides how a price is served, beside the price itself: the arms of an experiment, and the cache's epoch."""
+"""What is served beside the price in force: the arms of an experiment, single offers; and the cache's epoch."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -70,3 +70,23 @@ class ServedArm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.arm}: {self.price}"
+
+
+class LowestOffer(models.Model):
+    """The lowest price that a listing was offered at on a day in single decisions, such as the bandit's.
+
+    Such a price is in no ledger row, but it was applied: the prior price counts it for that day.
+    """
+
+    listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField(help_text="In UTC.")
+    price = MoneyField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["listing", "day"], name="lowest_offer_once_a_day"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="lowest_offer_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} on {self.day}: {self.price}"

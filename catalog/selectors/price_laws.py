@@ -35,11 +35,14 @@ SELECT listing.id, applied.version, applied.valid_from, applied.price, applied.p
  ORDER BY listing.id, applied.version
 """
 
-ARMS_SQL = """
+BESIDE_SQL = """
 SELECT experiment.listing_id, experiment.started_at, experiment.ended_at, min(arm.price)
   FROM catalog_servedexperiment experiment JOIN catalog_servedarm arm ON arm.served_experiment_id = experiment.id
- WHERE experiment.listing_id = ANY(%s)
+ WHERE experiment.listing_id = ANY(%(listings)s)
  GROUP BY experiment.id
+ UNION ALL
+SELECT listing_id, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', price
+  FROM catalog_lowestoffer WHERE listing_id = ANY(%(listings)s)
 """
 
 
@@ -79,10 +82,11 @@ def applied_prices(
 
 
 def prices_beside(*, listing_ids: Sequence[int]) -> dict[int, list[PriceBeside]]:
-    """Return the lowest arm of each experiment that a listing was ever served through, by listing."""
+    """Return what was ever applied beside the price in force, by listing: each experiment's lowest arm, each day's
+    lowest single offer."""
     found: dict[int, list[PriceBeside]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(ARMS_SQL, [list(listing_ids)])
+        cursor.execute(BESIDE_SQL, {"listings": list(listing_ids)})
         for listing, begins, ends, price in cursor.fetchall():
             found[listing].append(PriceBeside(begins, ends, price))
     return found

@@ -1,6 +1,7 @@
 """The prior price of Directive 98/6/EC Art. 6a: the lowest price applied in the 30 days before a reduction began.
 
-The arms of an experiment were applied as well, to some shoppers: the lowest one counts while the experiment ran.
+The arms of an experiment and the bandit's single offers were applied as well, to some shoppers: the lowest arm counts
+while its experiment ran, the lowest offer on its day.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,10 @@ SELECT wanted.listing_id, (
            JOIN catalog_servedarm arm ON arm.served_experiment_id = experiment.id
           WHERE experiment.listing_id = wanted.listing_id AND experiment.started_at <= %(until)s
             AND coalesce(experiment.ended_at, 'infinity') > %(opens)s)
+        UNION ALL
+        (SELECT price FROM catalog_lowestoffer
+          WHERE listing_id = wanted.listing_id AND day BETWEEN (%(opens)s AT TIME ZONE 'UTC')::date
+            AND (%(until)s AT TIME ZONE 'UTC')::date)
     ) applied(price)
 )
 FROM unnest(%(listings)s::bigint[]) AS wanted(listing_id)

@@ -12,6 +12,7 @@ from django.db import transaction
 from catalog.models.listing import PriceSource
 from catalog.money import amount_text, from_ticks
 from catalog.services.kill_check import check_switches_at_commit
+from catalog.services.lowest_offers import record_offers
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import Ladder, price_ladders
 from experiments.stats.thompson import choice_probabilities, choose_arms
@@ -140,8 +141,11 @@ def _decide_channel(
             )
         )
     PricingDecision.objects.bulk_create(decisions, batch_size=2000)
-    decided = {ladders[event.sku].listing: (PriceSource.BANDIT.value,) for event in priced}
-    channel_id = next(iter(decided)).channel_id
+    listings = [ladders[event.sku].listing for event in priced]
+    offers = zip(listings, (decision.price for decision in decisions), strict=True)
+    record_offers(channel=listings[0].channel, offers=offers, now=now)
+    decided = dict.fromkeys(listings, (PriceSource.BANDIT.value,))
+    channel_id = listings[0].channel_id
     check_switches_at_commit(channel_id=channel_id, models_by_listing=decided)
 
 

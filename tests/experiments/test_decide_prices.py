@@ -5,12 +5,22 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from catalog.models import ApprovalPolicy, GuardrailPolicy, PriceGroup, PriceGroupMember, Product
+from catalog.gateway import served_prices
+from catalog.models import (
+    ApprovalPolicy,
+    GuardrailPolicy,
+    LowestOffer,
+    PriceChange,
+    PriceGroup,
+    PriceGroupMember,
+    Product,
+)
 from catalog.models.listing import PriceSource
 from catalog.services.kill_switches import flip_kill_switch
+from catalog.services.lowest_offers import record_offers
 from catalog.services.markdown_marks import mark_markdown
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import price_ladders
@@ -114,6 +124,28 @@ def test_a_price_that_would_break_a_relation_is_no_arm():
     assert ladders["GOOD"].prices == (900, 950, 1000, 1050) and ladders["BETTER"].prices == (1045, 1100, 1155, 1210)
 
 
+def test_an_offer_below_the_price_in_force_counts_in_the_prior_price_from_then_on():
+    listing = make_listing("A", channel=make_channel("de", currency="EUR", country="DE"))
+    publish(listing, "10.00", source=PriceSource.LIST_PRICE, now=timezone.now() - timedelta(days=60))
+    decide(*[event("A", channel="de") for _ in range(50)], now=timezone.now() - timedelta(days=5))
+    offer = LowestOffer.objects.get()
+    assert (offer.listing, offer.price) == (listing, Decimal("9.00"))
+    publish(listing, "9.50", source=PriceSource.OVERRIDE, now=timezone.now() - timedelta(days=1))
+    answer = served_prices(channel="de", skus=["A"])["A"]
+    assert (answer["prior_price"], answer["reduction_may_be_announced"]) == ("9.00", False)
+    assert PriceChange.objects.latest("pk").prior_price == Decimal("9.00")
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET price = 11", "DELETE FROM {}", "UPDATE {} SET day = day + 1"])
+def test_the_lowest_offer_of_a_day_only_falls(statement):
+    listing = make_listing("A")
+    for price in ("9.50", "9.70", "9.40"):
+        record_offers(channel=listing.channel, offers=[(listing, Decimal(price))], now=timezone.now())
+    assert LowestOffer.objects.get().price == Decimal("9.40")
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement.format("catalog_lowestoffer"))
+
+
 def test_while_a_markdown_plan_runs_nothing_is_decided():
     mark_markdown(listing_id=make_listing("A").pk, until=timezone.now() + timedelta(days=7))
     assert [why for _, why in decide(event("A")).held] == ["markdown_running"]
@@ -169,7 +201,7 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(django_assert_max_nu
     for number in range(30):
         make_listing(f"S{number}")
     events = [event(f"S{number % 30}", location=f"shop-{number % 7}") for number in range(500)]
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(31):  # of which eight for the law, where a day's lowest offer falls
         decide(*events)
 
 
