@@ -11,6 +11,7 @@ from catalog.money import from_ticks
 from catalog.selectors.listings import price_change_in_force
 from catalog.selectors.served import served_records
 from optimizer.group_replay import MOST_COMPARED, compared, replay_group
+from optimizer.markdown_replay import MOST_STEPS, markdown_steps, replay_markdown
 from optimizer.models import OptimizationRun, Recommendation
 from optimizer.replay import ReplayResult, admissible_ticks, replay_price
 
@@ -66,6 +67,8 @@ def _replay(change: PriceChange, exponent: int) -> Replay | None:
         return None
     if "group" in recorded:
         return _replay_group(recorded, exponent)
+    if "markdown" in recorded:
+        return _replay_markdown(recorded, exponent)
     ticks = admissible_ticks(recorded)
     if ticks > MOST_REPLAYED:
         return Replay(None, exponent, f"{ticks:,} prices are too many to go through for one request.")
@@ -81,3 +84,10 @@ def _replay_group(recorded: dict[str, Any], exponent: int) -> Replay:
     if pairs > MOST_COMPARED:
         return Replay(None, exponent, f"{pairs:,} pairs of related prices are too many to go through for one request.")
     return Replay(replay_group(recorded), exponent)
+
+
+def _replay_markdown(recorded: dict[str, Any], exponent: int) -> Replay:
+    steps = markdown_steps(recorded)
+    if steps > MOST_STEPS:
+        return Replay(None, exponent, f"{steps:,} choices until the plan's end are too many to make for one request.")
+    return Replay(replay_markdown(recorded), exponent)

@@ -42,6 +42,7 @@ class PlannedMarkdown:
     value: float | None = None
     value_keeping_price: float | None = None
     meets_target: float | None = None
+    replay: dict[str, Any] | None = None
 
 
 def planned_markdowns(*, channel: Channel, plans: Sequence[MarkdownPlan], now: datetime) -> dict[int, PlannedMarkdown]:
@@ -178,7 +179,18 @@ def _planned(
         value=round(float(solved.forecast.value[index]) / minor, 4),
         value_keeping_price=round(float(solved.kept.value[index]) / minor, 4),
         meets_target=round(float(solved.forecast.meets_target[index]), 6),
+        replay=_replay(solved.problem, index, ticks),
     )
+
+
+def _replay(problem: MarkdownProblem, index: int, ticks: int) -> dict[str, Any]:
+    """Return all that decided the price, exactly: see `optimizer.markdown_replay`."""
+    fields = {name: getattr(problem, name)[index].tolist() for name in MarkdownProblem.__slots__}
+    if fields["max_changes"] == UNLIMITED:
+        fields["max_changes"] = None
+    if fields["max_step"] == np.inf:  # JSON knows no infinity
+        fields["max_step"] = None
+    return {"markdown": fields, "price_ticks": ticks}
 
 
 def _binding_rule(facts: PricingFacts, row: int, ticks: int) -> str:

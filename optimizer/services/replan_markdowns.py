@@ -160,6 +160,7 @@ def _proposal(planned: PlannedMarkdown, step: MarkdownStep) -> Proposal:
             "model": (planned.inputs or {})["elasticity"]["model"],
             "markdown_plan": str(planned.plan.pk),
             "inputs": planned.inputs,
+            "replay": planned.replay,
             "expected": {"value": planned.value, "meets_target": planned.meets_target},
         },
     )

@@ -11,7 +11,9 @@ from django.db import IntegrityError, transaction
 
 from catalog.models import GuardrailPolicy, PriceChange
 from catalog.models.listing import PriceSource
+from optimizer.markdown_replay import replay_markdown
 from optimizer.models import MarkdownPlan, MarkdownStep
+from optimizer.selectors.explanations import explanation_of
 from optimizer.services.markdown_plans import CannotPlan, cancel_markdown_plan, checked_plan, start_markdown_plan
 from optimizer.services.replan_markdowns import replan_markdowns
 from tests.factories import make_listing, publish
@@ -58,6 +60,19 @@ def test_a_plan_publishes_the_price_of_its_first_period_with_what_it_was_planned
     assert len(step.forecast["price"]) == 4
     assert len(step.forecast["stock"]) == 5
     assert step.forecast["stock"][0] == 200
+
+
+def test_its_price_replays_from_what_the_ledger_holds():
+    plan = started(max_changes=3)
+    replan_markdowns(now=MONDAY)
+    change = PriceChange.objects.get()
+    plan.listing.refresh_from_db()
+    known = explanation_of(listing=plan.listing, now=MONDAY)
+    assert known["replay"].price == change.price and known["replay"].result.confirmed
+    assert known["replay"].result.score / 100 == pytest.approx(plan.steps.get().value, abs=0.01)
+    stored = change.explanation["replay"]
+    stored["markdown"]["stock"] = 20
+    assert not replay_markdown(stored).confirmed
 
 
 def test_a_period_is_decided_once_however_often_it_is_asked_for():
