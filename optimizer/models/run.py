@@ -33,6 +33,7 @@ class OptimizationRun(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     groups_solved_at = models.DateTimeField(null=True, help_text="When related products got their joint prices.")
+    group_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often that was begun.")
     finished_at = models.DateTimeField(null=True)
     device = models.CharField(max_length=32, blank=True)
     guard_numbers = models.JSONField(default=dict, help_text="Counts, share of prices changed, expected shifts.")

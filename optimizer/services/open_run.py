@@ -64,8 +64,8 @@ def open_run(
 
 
 def _open_again(run: OptimizationRun) -> None:
-    run.status, run.error, run.finished_at = OptimizationRun.Status.OPEN, "", None
-    run.save(update_fields=["status", "error", "finished_at"])
+    run.status, run.error, run.finished_at, run.group_attempts = OptimizationRun.Status.OPEN, "", None, 0
+    run.save(update_fields=["status", "error", "finished_at", "group_attempts"])
     run.chunks.filter(finished_at=None).update(attempts=0)
 
 

@@ -10,13 +10,15 @@ from django.db import transaction
 
 from catalog.guardrails import MISSING, GuardrailBatch, Guardrails, Ints, Rule, int_column
 from catalog.models import Listing
-from catalog.models.listing import PriceSource
+from catalog.models.listing import HELD_SOURCES
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine import PricingInputs
 from optimizer.engine.joint import JointDecision, RelatedSkus, expectations_at, solve_related
 from optimizer.group_replay import MOST_RECORDED
 from optimizer.models import OptimizationRun, Recommendation
+from optimizer.services.close_run import fail_run
+from optimizer.services.optimize_chunk import MAX_ATTEMPTS
 
 WRITTEN_AT_ONCE = 2_000
 MONEY_COLUMNS = {
@@ -30,15 +32,42 @@ MONEY_COLUMNS = {
 WRITTEN = ["price", "binding_rule", "explanation", "expected_demand", "probability_better", *MONEY_COLUMNS]
 
 
-@transaction.atomic
 def solve_price_groups(*, run_id: uuid.UUID, now: datetime) -> bool:
     """Replace what related listings would cost alone by their joint prices, once; False where there is nothing to do.
 
     Works from the inputs that the chunks recorded, after all of them are done. One transaction holds the run: killed
-    in between, it is as if never begun.
+    in between, it is as if never begun. Every beginning is counted; one begun three times fails the run.
     """
+    attempts = _begin(run_id)
+    if attempts is None:
+        return False
+    if attempts > MAX_ATTEMPTS:
+        fail_run(run_id=run_id, error=f"the related prices were begun {MAX_ATTEMPTS} times in vain", now=now)
+        return False
+    return _solve_run(run_id, now)
+
+
+@transaction.atomic
+def _begin(run_id: uuid.UUID) -> int | None:
+    run = _waiting(run_id)
+    if run is None:
+        return None
+    run.group_attempts += 1
+    run.save(update_fields=["group_attempts"])
+    return run.group_attempts
+
+
+def _waiting(run_id: uuid.UUID) -> OptimizationRun | None:
+    """Return the run, locked, if its chunks are done and its related prices are not."""
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    if run.is_finished or run.groups_solved_at is not None or run.chunks.filter(finished_at=None).exists():
+    done = run.is_finished or run.groups_solved_at is not None or run.chunks.filter(finished_at=None).exists()
+    return None if done else run
+
+
+@transaction.atomic
+def _solve_run(run_id: uuid.UUID, now: datetime) -> bool:
+    run = _waiting(run_id)
+    if run is None:
         return False
     groups = related_listings(channel=run.channel)
     listings = {row.pk: row for group in groups for row in group.listings}
@@ -62,12 +91,7 @@ def _solve(
 ) -> None:
     inputs = _inputs(rows)
     alone = int_column(
-        [
-            None
-            if listings[row.listing_id].price_source == PriceSource.OVERRIDE
-            else row.explanation["replay"]["price_ticks"]
-            for row in rows
-        ]
+        [None if _is_held(listings[row.listing_id]) else row.explanation["replay"]["price_ticks"] for row in rows]
     )
     related = [
         RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
@@ -85,6 +109,11 @@ def _solve(
         unique_fields=["run", "listing"],
         update_fields=WRITTEN,
     )
+
+
+def _is_held(listing: Listing) -> bool:
+    """Tell whether the gate would refuse an automatic price: the others are then solved around the one in force."""
+    return listing.price_source in HELD_SOURCES or listing.markdown_until is not None
 
 
 def _inputs(rows: Sequence[Recommendation]) -> PricingInputs:

@@ -69,7 +69,8 @@ def test_its_price_replays_from_what_the_ledger_holds():
     plan.listing.refresh_from_db()
     known = explanation_of(listing=plan.listing, now=MONDAY)
     assert known["replay"].price == change.price and known["replay"].result.confirmed
-    assert known["replay"].result.score / 100 == pytest.approx(plan.steps.get().value, abs=0.01)
+    step = plan.steps.get()
+    assert known["replay"].result.score / 100 == pytest.approx(step.value, abs=step.inputs["value_error_bound"])
     stored = change.explanation["replay"]
     stored["markdown"]["stock"] = 20
     assert not replay_markdown(stored).confirmed

@@ -1,10 +1,16 @@
+import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from catalog.models import PriceChange, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
+from catalog.services.markdown_marks import mark_markdown
 from optimizer.group_replay import replay_group
 from optimizer.models import Recommendation
 from optimizer.selectors.explanations import explanation_of
@@ -94,3 +100,72 @@ def test_expectations_are_of_the_joint_price():
     for row in Recommendation.objects.filter(run=run):
         assert row.expected_profit < before[row.listing_id].expected_profit
         assert row.expected_revenue == pytest.approx(float(row.price) * row.expected_demand)
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys, django
+django.setup()
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+connection.settings_dict["NAME"] = sys.argv[1]
+from optimizer.services.solve_price_groups import solve_price_groups
+create = QuerySet.bulk_create
+def killed(rows, *args, **kwargs):
+    create(rows, *args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+QuerySet.bulk_create = killed
+solve_price_groups(run_id=sys.argv[2], now=timezone.now())
+"""
+
+
+def kill_in_the_middle(run):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_THE_MIDDLE, connection.settings_dict["NAME"], str(run.pk)],
+        env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
+def decided(run):
+    return list(run.recommendations.order_by("listing").values_list("listing", "price", "binding_rule", "explanation"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_in_the_middle_it_ends_as_one_that_was_not_disturbed():
+    run = computed(*two_of_a_family())
+    alone = decided(run)
+    kill_in_the_middle(run)
+    assert decided(run) == alone
+    assert solve_price_groups(run_id=run.pk, now=timezone.now())
+    disturbed = decided(run)
+    run.recommendations.all().delete()
+    run.chunks.update(finished_at=None, attempts=0)
+    type(run).objects.update(groups_solved_at=None)
+    optimize_chunk(run_id=run.pk, first_pk=run.chunks.get().first_pk, now=timezone.now())
+    assert solve_price_groups(run_id=run.pk, now=timezone.now())
+    without_times = [(pk, price, rule, each["replay"]) for pk, price, rule, each in decided(run)]
+    assert without_times == [(pk, price, rule, each["replay"]) for pk, price, rule, each in disturbed]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_begun_three_times_in_vain_the_run_fails_and_says_so():
+    run = computed(*two_of_a_family())
+    for _ in range(3):
+        kill_in_the_middle(run)
+    assert not solve_price_groups(run_id=run.pk, now=timezone.now())
+    run.refresh_from_db()
+    assert (run.status, run.error) == ("failed", "the related prices were begun 3 times in vain")
+
+
+@pytest.mark.parametrize("held", ["promotion", "markdown"])
+def test_a_member_whose_price_is_held_is_solved_around(held):
+    one, two = two_of_a_family()
+    if held == "promotion":
+        publish(two, "9.50", source=PriceSource.PROMOTION)
+    else:
+        mark_markdown(listing_id=two.pk, until=timezone.now())
+    run = computed(one, two)
+    solve_price_groups(run_id=run.pk, now=timezone.now())
+    two.refresh_from_db()
+    assert run.recommendations.get(listing=one).price == two.price_in_force
