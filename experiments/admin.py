@@ -9,7 +9,7 @@ from unfold.decorators import display
 
 from catalog.admin.base import PricingModelAdmin, ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import listing_name, product_cell
-from catalog.admin.formatting import moment, money, number, percent
+from catalog.admin.formatting import NOTHING, moment, money, number, percent
 from experiments.models import BanditArm, BanditContext, DeadLetter, IntensityPolicy, PricingDecision, StreamOffset
 
 SHOWN_BYTES = 20_000
@@ -133,8 +133,28 @@ class PricingDecisionAdmin(InContextAdmin):
     list_filter = ("state",)
     ordering = ("-decided_at",)
 
+    readonly_fields = ("on_offer", "replay")
+
     def name_of(self, row: PricingDecision) -> str:
         return f"Decision {str(row.decision_id)[:8]}"
+
+    @admin.display(description="On offer")
+    def on_offer(self, decision: PricingDecision) -> str:
+        """The arms with their probabilities when the price was drawn."""
+        offered = decision.choice_set
+        if offered is None:
+            return NOTHING
+        channel = decision.context.listing.channel
+        pairs = zip(offered.prices, offered.probabilities, strict=True)
+        return ", ".join(f"{money(price, channel)} with {percent(probability)}" for price, probability in pairs)
+
+    @admin.display(description="Replayed")
+    def replay(self, decision: PricingDecision) -> str:
+        price = decision.replayed_price
+        if price is None:
+            return "What was on offer was not kept then."
+        channel = decision.context.listing.channel
+        return "The same price" if price == decision.price else f"{money(price, channel)}: not the price that is stored"
 
     @display(description="Drawn with")
     def propensity_figure(self, decision: PricingDecision) -> str:

@@ -3,10 +3,13 @@
 import uuid
 from decimal import Decimal
 
+import numpy as np
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from catalog.models.money import MoneyField
+from experiments.stats.thompson import choose_arms
 
 
 class DemandIntensity(models.TextChoices):
@@ -110,6 +113,24 @@ class BanditArm(models.Model):
         return self.alpha / (self.alpha + self.beta)
 
 
+class ChoiceSet(models.Model):
+    """What a batch of decisions in one context chose from: the arms on offer, and the probability of each."""
+
+    context = models.ForeignKey(BanditContext, on_delete=models.PROTECT, related_name="+")
+    prices = ArrayField(MoneyField(), help_text="Rising.")
+    alphas = ArrayField(models.FloatField(), help_text="α of each posterior then.")
+    betas = ArrayField(models.FloatField(), help_text="β of each posterior then.")
+    probabilities = ArrayField(models.FloatField())
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{len(self.prices)} arms of {self.context_id}"
+
+    def arm_at(self, point: float) -> int:
+        """Return the position of the arm that a point in [0, 1) draws."""
+        return int(choose_arms(np.array([self.probabilities]), np.array([point]))[0][0])
+
+
 class PricingDecision(models.Model):
     """A price that the bandit decided for one demand event, with the probability it was drawn with, and its outcome."""
 
@@ -126,6 +147,8 @@ class PricingDecision(models.Model):
     price = MoneyField()
     floor = MoneyField(help_text="Hard floor when it was decided: cost, margin, MAP.")
     propensity = models.FloatField(help_text="Probability with which this arm was drawn.")
+    choice_set = models.ForeignKey(ChoiceSet, null=True, on_delete=models.PROTECT, related_name="decisions")
+    point = models.FloatField(null=True, help_text="Where in [0, 1) the draw fell: it gives the arm again.")
     decided_at = models.DateTimeField()
     state = models.CharField("outcome", max_length=16, choices=State, default=State.WAITING)
     outcome_at = models.DateTimeField(null=True, help_text="When the shopper bought or left.")
@@ -144,3 +167,10 @@ class PricingDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.price} ({self.get_state_display()})"
+
+    @property
+    def replayed_price(self) -> Decimal | None:
+        """Work the price out again from what was on offer and where the draw fell; None where that was not kept."""
+        if self.choice_set is None or self.point is None:
+            return None
+        return self.choice_set.prices[self.choice_set.arm_at(self.point)]

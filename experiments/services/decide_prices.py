@@ -13,7 +13,7 @@ from catalog.models.listing import PriceSource
 from catalog.money import amount_text, from_ticks
 from catalog.services.kill_check import check_switches_at_commit
 from catalog.services.lowest_offers import record_offers
-from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
+from experiments.models import BanditArm, BanditContext, ChoiceSet, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import Ladder, price_ladders
 from experiments.stats.thompson import choice_probabilities, choose_arms
 
@@ -112,9 +112,10 @@ def _decide_channel(
     for event in priced:
         intensity = policy.intensity_of(demand=event.demand, supply=event.supply)
         keys.append((ladders[event.sku].listing.pk, event.location, intensity.value))
-    drawn = _draw_arms(keys, {ladder.listing.pk: ladder for ladder in ladders.values()}, rng)
+    drawn = _draw_arms(keys, {ladder.listing.pk: ladder for ladder in ladders.values()}, now, rng)
     decisions = []
-    for event, (context, arm, propensity) in zip(priced, drawn, strict=True):
+    for event, draw in zip(priced, drawn, strict=True):
+        context, arm = draw.choice_set.context, draw.arm
         ladder = ladders[event.sku]
         exponent = ladder.listing.channel.currency_exponent
         decision = PricingDecision(
@@ -123,7 +124,9 @@ def _decide_channel(
             arm=arm,
             price=arm.price,
             floor=from_ticks(ladder.floor, exponent),
-            propensity=propensity,
+            propensity=draw.propensity,
+            choice_set=draw.choice_set,
+            point=draw.point,
             decided_at=now,
         )
         decisions.append(decision)
@@ -135,7 +138,7 @@ def _decide_channel(
                 price=amount_text(arm.price, exponent),
                 list_price=amount_text(ladder.listing.list_price, exponent),
                 currency=ladder.listing.channel.currency,
-                propensity=propensity,
+                propensity=draw.propensity,
                 decided_at=now,
                 outcome_due_at=now + OUTCOME_WINDOW,
             )
@@ -154,10 +157,18 @@ def _intensity_policy(channel: str) -> IntensityPolicy:
     return policies.order_by("channel").first() or IntensityPolicy()  # NULLs, the policy for all, come last
 
 
+@dataclass(frozen=True)
+class _Draw:
+    choice_set: ChoiceSet
+    arm: BanditArm
+    propensity: float
+    point: float
+
+
 def _draw_arms(
-    keys: list[ContextKey], ladders: dict[int, Ladder], rng: np.random.Generator
-) -> list[tuple[BanditContext, BanditArm, float]]:
-    """Return one (context, arm, propensity) a key, in order."""
+    keys: list[ContextKey], ladders: dict[int, Ladder], now: datetime, rng: np.random.Generator
+) -> list[_Draw]:
+    """Return one draw a key, in order; what each context had on offer is stored."""
     contexts = _contexts(set(keys))
     arms = _arms(contexts.values(), ladders)
     order = sorted(arms)
@@ -167,12 +178,32 @@ def _draw_arms(
         for column, arm in enumerate(arms[context_id]):
             alpha[row, column], beta[row, column], worth[row, column] = arm.alpha, arm.beta, float(arm.price)
     probabilities = choice_probabilities(alpha, beta, worth, rng, floor=PROPENSITY_FLOOR)
+    by_id = {context.pk: context for context in contexts.values()}
+    sets = ChoiceSet.objects.bulk_create(
+        _choice_set(by_id[pk], arms[pk], row, now) for pk, row in zip(order, probabilities.tolist(), strict=True)
+    )
     rows = [row_of[contexts[key].pk] for key in keys]
-    columns, propensities = choose_arms(probabilities[rows], rng)
+    points = rng.random(len(rows))
+    columns, propensities = choose_arms(probabilities[rows], points)
     return [
-        (contexts[key], arms[contexts[key].pk][column], propensity)
-        for key, column, propensity in zip(keys, columns.tolist(), propensities.tolist(), strict=True)
+        _Draw(sets[row], arms[order[row]][column], propensity, point)
+        for row, column, propensity, point in zip(
+            rows, columns.tolist(), propensities.tolist(), points.tolist(), strict=True
+        )
     ]
+
+
+def _choice_set(
+    context: BanditContext, arms: Sequence[BanditArm], probabilities: Sequence[float], now: datetime
+) -> ChoiceSet:
+    return ChoiceSet(
+        context=context,
+        prices=[arm.price for arm in arms],
+        alphas=[arm.alpha for arm in arms],
+        betas=[arm.beta for arm in arms],
+        probabilities=list(probabilities[: len(arms)]),
+        made_at=now,
+    )
 
 
 def _contexts(keys: set[ContextKey]) -> dict[ContextKey, BanditContext]:

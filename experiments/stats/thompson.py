@@ -49,14 +49,14 @@ def choice_probabilities(
     return np.where(present, floor + (1.0 - arms * floor) * wins.mean(axis=0), 0.0)
 
 
-def choose_arms(probabilities: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
-    """Draw one arm a row and return it with its propensity.
+def choose_arms(probabilities: Floats, points: Floats) -> tuple[Ints, Floats]:
+    """Draw one arm a row and return it with its propensity; the same points draw the same arms again.
 
-    k = min{k : π_1 + … + π_k > u},  u ~ Uniform(0, 1)
+    k = min{k : π_1 + … + π_k > u}
 
     Args:
         probabilities: (decision, arm) float64, ≥ 0, rows sum to 1: rows of `choice_probabilities`, one a decision.
-        rng: source of the draws.
+        points: (decision,) float64 u, drawn uniformly from [0, 1).
 
     Returns:
         (decision,) int64 arm and (decision,) float64 propensity, > 0.
@@ -64,7 +64,7 @@ def choose_arms(probabilities: Floats, rng: np.random.Generator) -> tuple[Ints, 
     Source: inverse transform sampling.
     """
     cumulative = probabilities.cumsum(axis=-1)
-    reached = cumulative <= rng.random((len(probabilities), 1)) * cumulative[:, -1:]
+    reached = cumulative <= points[:, None] * cumulative[:, -1:]
     arm = reached.sum(axis=-1, dtype=np.int64)
     return arm, np.take_along_axis(probabilities, arm[:, None], axis=-1)[:, 0]
 

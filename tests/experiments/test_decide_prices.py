@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from catalog.gateway import served_prices
@@ -22,7 +24,7 @@ from catalog.models.listing import PriceSource
 from catalog.services.kill_switches import flip_kill_switch
 from catalog.services.lowest_offers import record_offers
 from catalog.services.markdown_marks import mark_markdown
-from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
+from experiments.models import BanditArm, BanditContext, ChoiceSet, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import price_ladders
 from experiments.services.decide_prices import OUTCOME_WINDOW, PROPENSITY_FLOOR, DemandEvent, decide_prices
 from tests.factories import make_channel, make_listing, publish
@@ -102,6 +104,20 @@ def test_unknown_and_inactive_listings_are_reported_and_the_rest_is_decided():
     report = decide(event("A"), event("NONE"), event("OLD"), event("A", channel="moon"))
     assert len(report.decided) == 1
     assert [each.sku for each in report.unknown_listing] == ["A", "NONE", "OLD"]
+
+
+def test_a_decision_replays_from_what_was_on_offer_and_where_its_draw_fell():
+    make_listing("A"), make_listing("B", unit_cost=Decimal("8.00"))
+    decide(*[event(sku) for sku in "AB" * 40])
+    rows = PricingDecision.objects.select_related("choice_set")
+    for row in rows:
+        assert row.replayed_price == row.price
+        chosen = row.choice_set.prices.index(row.price)
+        assert row.choice_set.probabilities[chosen] == row.propensity
+        assert sum(row.choice_set.probabilities) == pytest.approx(1)
+    assert ChoiceSet.objects.count() == 2
+    ChoiceSet.objects.update(probabilities=[0.01, 0.01, 0.01, 0.01, 0.96])
+    assert any(row.replayed_price != row.price for row in rows.all())
 
 
 def test_a_price_that_would_need_a_second_person_is_no_arm():
@@ -201,7 +217,7 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(django_assert_max_nu
     for number in range(30):
         make_listing(f"S{number}")
     events = [event(f"S{number % 30}", location=f"shop-{number % 7}") for number in range(500)]
-    with django_assert_max_num_queries(31):  # of which eight for the law, where a day's lowest offer falls
+    with django_assert_max_num_queries(32):  # of which eight for the law, where a day's lowest offer falls
         decide(*events)
 
 
@@ -219,3 +235,12 @@ def test_nothing_is_decided_under_a_kill_switch(model, held):
     report = decide(event("A"))
     assert [why for _, why in report.held] == (["kill_switch"] if held else [])
     assert len(report.decided) == (0 if held else 1)
+
+
+def test_the_page_of_a_decision_says_what_was_on_offer_and_that_it_replays(client):
+    make_listing("A")
+    decide(event("A"))
+    client.force_login(User.objects.create_superuser("boss"))
+    url = reverse("admin:experiments_pricingdecision_change", args=[PricingDecision.objects.get().pk])
+    text = client.get(url).content.decode()
+    assert "£10.50 with " in text and "The same price" in text

@@ -52,7 +52,7 @@ def test_the_floor_keeps_every_arm_alive_and_nothing_else():
 
 def test_arms_are_drawn_as_often_as_their_propensity_says():
     probabilities = np.tile([0.5, 0.0, 0.3, 0.2, 0.0], (100_000, 1))
-    arms, propensities = choose_arms(probabilities, np.random.default_rng(7))
+    arms, propensities = choose_arms(probabilities, np.random.default_rng(7).random(len(probabilities)))
     np.testing.assert_allclose(np.bincount(arms, minlength=5) / 100_000, probabilities[0], atol=0.006)
     np.testing.assert_array_equal(propensities, probabilities[0][arms])
     assert propensities.min() > 0
@@ -64,7 +64,7 @@ def test_drawn_from_few_posterior_draws_arms_still_win_as_often_as_under_the_pos
     rng = np.random.default_rng(8)
     shape = (4_000, 1)
     a, b, worth = (np.tile(row, shape) for row in (rows([alpha, 2]), rows([2, 2]), rows([9, 10])))
-    arms, propensities = choose_arms(choice_probabilities(a, b, worth, rng, draws=20), rng)
+    arms, propensities = choose_arms(choice_probabilities(a, b, worth, rng, draws=20), rng.random(len(a)))
     truth = choice_probabilities(a[:1], b[:1], worth[:1], rng, draws=200_000)[0, 0]
     assert np.mean(arms == 0) == pytest.approx(truth, abs=0.025)
     assert np.mean((arms == 0) / propensities) == pytest.approx(1.0, abs=0.06)  # inverse propensities are unbiased
@@ -86,7 +86,9 @@ def test_the_share_of_the_best_price_grows_and_the_learned_rate_is_the_true_one(
     worth = np.tile(prices, (contexts, 1))
     shares = []
     for _ in range(300):
-        arms, _propensities = choose_arms(choice_probabilities(alpha, beta, worth, rng, draws=50, floor=0.01), rng)
+        arms, _propensities = choose_arms(
+            choice_probabilities(alpha, beta, worth, rng, draws=50, floor=0.01), rng.random(len(alpha))
+        )
         bought = rng.random(contexts) < rates[arms]
         alpha[np.arange(contexts), arms] += bought
         beta[np.arange(contexts), arms] += ~bought
