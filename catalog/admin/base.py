@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.views import ChangeList
@@ -59,6 +60,14 @@ class PricingModelAdmin(ModelAdmin):
     def complete_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Add to the rows of one page what its columns need from other tables, in a fixed number of queries."""
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": self.page_title, **(extra_context or {})})
+
+    @property
+    def page_title(self) -> str:
+        """What a window is named after, instead of "Select … to change"."""
+        return capfirst(str(self.opts.verbose_name_plural))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
@@ -74,7 +83,11 @@ class PricingModelAdmin(ModelAdmin):
         response = super().render_change_form(request, context, *args, **kwargs)
         row = response.context_data.get("original")
         if row is not None:
-            response.context_data |= {"original": Named(row, self.name_of(row)), "subtitle": self.name_of(row)}
+            response.context_data |= {
+                "title": self.page_title,
+                "original": Named(row, self.name_of(row)),
+                "subtitle": self.name_of(row),
+            }
         return response
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
