@@ -195,7 +195,7 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Expires")
     def expires_column(self, row: PriceApproval) -> str:
-        return with_note(moment(row.expires_at), f"asked by {_asked_by(row)}")
+        return with_note(moment(row.expires_at), f"by {_asked_by(row)}")
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_column(self, row: PriceApproval) -> str:
@@ -205,7 +205,7 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 def _asked_by(row: PriceApproval) -> str:
     if row.requested_by:
         return row.requested_by.get_username()
-    return f"the {row.get_source_display()}" if PriceSource(row.source).is_automatic else "nobody by name"
+    return f"the {row.get_source_display()}" if PriceSource(row.source).is_automatic else "no named person"
 
 
 def _risk_words(row: PriceApproval) -> str:
