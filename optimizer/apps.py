@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class OptimizerConfig(AppConfig):
     name = "optimizer"
+    verbose_name = "Optimiser"

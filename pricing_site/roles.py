@@ -54,6 +54,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
     "analyst": ("optimizer.add_simulation",),
     # Decides prices and the rules for them: runs and their rollback, overrides, markdowns, approvals, kill switches.
     "manager": (
+        "catalog.view_ledgerpurge",
         "catalog.add_killswitch",
         "catalog.change_killswitch",
         "catalog.change_priceapproval",

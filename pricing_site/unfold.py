@@ -39,6 +39,7 @@ NAVIGATION = [
             _page("Guardrail policies", "shield", "catalog", "guardrailpolicy"),
             _page("Policy history", "manage_history", "catalog", "guardrailpolicyversion"),
             _page("Price law", "gavel", "catalog", "pricelawrule"),
+            _page("Purges of old prices", "auto_delete", "catalog", "ledgerpurge"),
             _page("Families and ladders", "stairs", "catalog", "pricegroup"),
         ],
     },

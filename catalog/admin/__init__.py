@@ -15,6 +15,7 @@ from catalog.admin import (
     price_groups,
     price_laws,
     products,
+    purges,
     sales,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "price_groups",
     "price_laws",
     "products",
+    "purges",
     "sales",
 ]

@@ -4,12 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.text import capfirst
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.base import PricingModelAdmin
 from catalog.admin.explanation import scope_words
-from catalog.admin.formatting import NOTHING, number, percent
+from catalog.admin.formatting import NOTHING, in_currency, percent
 from catalog.admin.policies import PercentField
 from catalog.models import ApprovalPolicy
 from catalog.models.approval import usually_covered
@@ -63,11 +64,11 @@ class ApprovalPolicyAdmin(PricingModelAdmin):
     )
 
     def name_of(self, row: ApprovalPolicy) -> str:
-        return scope_words(row.scope).capitalize()
+        return capfirst(scope_words(row.scope))
 
     @display(description="Applies to")
     def scope_column(self, policy: ApprovalPolicy) -> str:
-        return "Everything" if policy.scope == "global" else scope_words(policy.scope).capitalize()
+        return "Everything" if policy.scope == "global" else capfirst(scope_words(policy.scope))
 
     @display(description="Change over")
     def change_column(self, policy: ApprovalPolicy) -> str:
@@ -75,7 +76,7 @@ class ApprovalPolicyAdmin(PricingModelAdmin):
 
     @display(description="Weekly revenue over")
     def revenue_column(self, policy: ApprovalPolicy) -> Any:
-        return NOTHING if policy.max_revenue is None else f"{number(policy.max_revenue)} {policy.currency}"
+        return NOTHING if policy.max_revenue is None else in_currency(policy.max_revenue, policy.currency, decimals=0)
 
     @display(description="Whose prices")
     def sources_column(self, policy: ApprovalPolicy) -> str:

@@ -1,11 +1,15 @@
 """What all our admin pages share: they stay fast on a million rows, and read-only means read-only."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.views import ChangeList
@@ -15,6 +19,7 @@ from catalog.models import Product
 
 MATCHES_AT_MOST = 500
 LETTERS_FOR_NAME_SEARCH = 3
+MONEY_DECIMALS = 4
 
 
 class PageChangeList(ChangeList):
@@ -24,6 +29,20 @@ class PageChangeList(ChangeList):
         super().get_results(request)
         self.full_result_count = self.result_count  # neither is known; unfold's heading shows them where they differ
         self.model_admin.complete_page(request, self.result_list)
+
+
+class PlainDecimalField(forms.DecimalField):
+    """Show an amount without needless decimals: 0.3800 is 0.38, 0.0125 stays, and a pack of 4.000 is 4."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, Decimal):
+            return value
+        if self.decimal_places == MONEY_DECIMALS and value * 100 % 1 == 0:
+            return f"{value:.2f}"
+        return f"{value.normalize():f}"
+
+
+PLAIN_DECIMALS: Any = {models.DecimalField: {"form_class": PlainDecimalField}}
 
 
 class Named:
@@ -43,6 +62,7 @@ class PricingModelAdmin(ModelAdmin):
     """Base of all our pages: no count(*), no sorting by a column without an index, no mass deletion."""
 
     paginator = OpenEndedPaginator
+    formfield_overrides = PLAIN_DECIMALS
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a facet is a count(*) for every choice of every filter
     list_per_page = 50
@@ -59,6 +79,14 @@ class PricingModelAdmin(ModelAdmin):
     def complete_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Add to the rows of one page what its columns need from other tables, in a fixed number of queries."""
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": self.page_title, **(extra_context or {})})
+
+    @property
+    def page_title(self) -> str:
+        """What a window is named after, instead of "Select … to change"."""
+        return capfirst(str(self.opts.verbose_name_plural))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
@@ -74,7 +102,11 @@ class PricingModelAdmin(ModelAdmin):
         response = super().render_change_form(request, context, *args, **kwargs)
         row = response.context_data.get("original")
         if row is not None:
-            response.context_data |= {"original": Named(row, self.name_of(row)), "subtitle": self.name_of(row)}
+            response.context_data |= {
+                "title": self.page_title,
+                "original": Named(row, self.name_of(row)),
+                "subtitle": self.name_of(row),
+            }
         return response
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:

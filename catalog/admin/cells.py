@@ -34,7 +34,7 @@ def listing_name(listing: Listing) -> str:
 def sentence(text: str) -> SafeString:
     """A text that may take three lines of a row."""
     return format_html(
-        '<span class="block text-xs whitespace-normal" style="min-width:13rem;max-width:26rem">{}</span>', text
+        '<span class="block text-xs whitespace-normal" style="min-width:10rem;max-width:26rem">{}</span>', text
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.utils.html import format_html
+
 from catalog.admin.formatting import NOTHING, as_decimal, moment, money, number, percent
 from catalog.models import Channel
 from catalog.money import from_ticks
@@ -150,10 +152,13 @@ def _checked(checked: Mapping[str, Any], channel: Channel) -> Rows:
     if not cost:
         return []
     value = "unknown" if cost.get("value") is None else money(cost["value"], channel, exact=True)
-    rules = ", ".join(rule_words(str(rule)) for rule in checked.get("rules", []))
+    rules = [rule_words(str(rule)) for rule in checked.get("rules", [])]
+    words = ", ".join(rules) or NOTHING
+    if len(rules) > 1:
+        words = format_html('<span title="{}">{} guardrails</span>', words, len(rules))
     return [
         ["Unit cost at the gate", value, moment(cost.get("at")), _note(cost)],
-        ["Checked by the gate", rules or NOTHING, moment(checked.get("at")), ""],
+        ["Checked by the gate", words, moment(checked.get("at")), ""],
     ]
 
 

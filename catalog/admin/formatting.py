@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
@@ -32,6 +33,11 @@ def whole_money(amount: Any, channel: Channel) -> str:
     if value is None:
         return NOTHING
     return f"{MINUS if value < 0 else ''}{SIGNS.get(channel.currency, f'{channel.currency} ')}{abs(value):,.0f}"
+
+
+def in_currency(amount: Any, currency: str, *, decimals: int = 2) -> str:
+    """Return an amount of a currency that no channel is known for."""
+    return f"{SIGNS.get(currency, f'{currency} ')}{number(amount, decimals=decimals)}"
 
 
 def as_decimal(amount: Any) -> Decimal | None:
@@ -73,6 +79,14 @@ def moment(value: Any) -> str:
         text = f"{timezone.localtime(value):%-d %b %Y, %H:%M}"
     else:
         text = f"{value:%-d %b %Y}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def local_moment(value: datetime | None, zone: str, *, open_words: str = "open") -> str:
+    """Return a time as the clock of a zone shows it."""
+    if value is None:
+        return open_words
+    text = f"{value.astimezone(ZoneInfo(zone)):%-d %b %Y, %H:%M}"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
@@ -25,7 +26,7 @@ THROUGH = "admin"
 
 def stopped_words(switch: KillSwitch) -> str:
     """Say what a switch stops: "Everything", "Channel web"."""
-    return "Everything" if switch.scope == "global" else scope_words(switch.scope).capitalize()
+    return "Everything" if switch.scope == "global" else capfirst(scope_words(switch.scope))
 
 
 class FlipForm(forms.ModelForm):

@@ -41,7 +41,8 @@ class PriceChangeAdmin(ReadOnlyAdmin, SearchBySku):
     list_select_related = ("listing__product", "listing__channel", "author", "approved_by")
     list_filter = ("source", "valid_from", "listing__channel")
     fieldsets = (
-        ("Ledger row", {"fields": ("version", "author", "approved_by", "personalised", "idempotency_key")}),
+        (None, {"fields": ("version", "author", "approved_by", "personalised")}),
+        ("For support", {"classes": ("collapse",), "fields": ("idempotency_key",)}),
         ("Explanation as stored", {"classes": ("collapse",), "fields": ("explanation",)}),
     )
 

@@ -1,7 +1,6 @@
 """Products and prices: what each listing costs, what it sells for, and why."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
@@ -28,6 +27,8 @@ from catalog.admin.cells import (
 from catalog.admin.charts import demand_charts, price_chart
 from catalog.admin.explanation import ExplanationTables, guardrail_rows
 from catalog.admin.formatting import margin, moment, money, number, percent
+from catalog.admin.group_words import group_tables, tell_broken_relations
+from catalog.admin.price_notes import price_notes
 from catalog.admin.reasons import LIST_PRICE, change_in_words
 from catalog.models import Listing, PriceChange
 from catalog.models.listing import PriceSource
@@ -89,13 +90,6 @@ class SourceFilter(admin.SimpleListFilter):
 
 
 class ListingForm(forms.ModelForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in ("list_price", "unit_cost"):
-            amount = self.initial.get(name)
-            if amount is not None:  # 0.3800 is 0.38, and 0.0125 stays
-                self.initial[name] = amount.quantize(Decimal("0.01")) if amount * 100 % 1 == 0 else amount.normalize()
-
     class Meta:
         model = Listing
         fields = ("product", "channel", "list_price", "unit_cost", "inventory")
@@ -183,6 +177,8 @@ class ListingAdmin(SearchBySku):
         if refused:
             text = f"The list price stays as it was: {refusal_words(refused)}."
             self.message_user(request, text, messages.WARNING)
+        elif "list_price" in form.changed_data:
+            tell_broken_relations(request, [obj])
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -210,7 +206,7 @@ class ListingAdmin(SearchBySku):
                 ("List price", money(listing.list_price, channel), ""),
                 (
                     "Unit cost",
-                    money(listing.unit_cost, channel, exact=True),
+                    money(listing.unit_cost, channel, exact=True) if listing.unit_cost else "unknown",
                     "assumed" if listing.unit_cost_assumed else moment(listing.unit_cost_at),
                 ),
                 ("Margin", percent(share), "of the price in force"),
@@ -224,6 +220,8 @@ class ListingAdmin(SearchBySku):
             "tables": ExplanationTables.of(explanation, channel),
             "limits_now": self._limits_now(listing),
             "charts": [chart for chart in charts if chart is not None],
+            "notes": price_notes(listing),
+            "groups": group_tables(listing),
             "history_title": f"Last {HISTORY_ROWS} prices",
             "history": [
                 [

@@ -11,6 +11,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from catalog.admin.formatting import NOTHING, margin, money, percent
+from catalog.admin.group_words import tell_broken_relations
 from catalog.models import Channel
 from catalog.override_requests import FIELDS
 from catalog.services.import_overrides import (
@@ -75,6 +76,8 @@ def _outcome(request: HttpRequest, channel: Channel, content: bytes) -> dict[str
         outcome = import_overrides(channel=channel, content=content, now=now, author=author)
     else:
         outcome = preview_overrides(channel=channel, content=content, now=now)
+    if applies:
+        tell_broken_relations(request, [row.override.listing for row in outcome.good if row.override is not None])
     bad_first = sorted(outcome.rows, key=lambda row: not row.errors)
     return {
         "outcome": outcome,

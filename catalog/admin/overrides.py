@@ -1,9 +1,7 @@
 """Overrides and promotions: schedule one, read what became of them, cancel, and give many in a file."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,17 +14,21 @@ from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextInputWidget
 
 from catalog.admin.base import SearchBySku
 from catalog.admin.cells import listing_name, product_cell, sentence, with_note
-from catalog.admin.formatting import money
+from catalog.admin.formatting import local_moment, money
+from catalog.admin.group_words import tell_broken_relations
 from catalog.admin.override_upload import upload_page
 from catalog.local_times import time_zones
 from catalog.models import PriceOverride
 from catalog.models.price_override import OverrideKind, OverrideStatus
 from catalog.override_requests import FIELDS, OverrideRefused, OverrideRequest, read_request
 from catalog.plain_words import refusal_words
+from catalog.selectors.overrides import WAITS, waits_for_approval
 from catalog.services.check_overrides import check_overrides
 from catalog.services.overrides import AlreadyOver, cancel_override, schedule_override
 
+WAITS_WORDS = "waits for approval"
 STATUS_COLOURS = {
+    WAITS_WORDS: "warning",
     "scheduled": "info",
     "active": "success",
     "ended": "default",
@@ -36,14 +38,6 @@ STATUS_COLOURS = {
 KIND_COLOURS = {"override": "warning", "promotion": "primary"}
 CANCEL_BUTTON = "catalog_priceoverride_cancel_one"
 TIME_PLACEHOLDER = {"placeholder": "2026-12-01 09:00"}
-
-
-def local_moment(value: datetime | None, zone: str, *, open_words: str = "open") -> str:
-    """Return a time as the clock of a zone shows it."""
-    if value is None:
-        return open_words
-    text = f"{value.astimezone(ZoneInfo(zone)):%-d %b %Y, %H:%M}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 class OverrideForm(forms.ModelForm):
@@ -136,7 +130,7 @@ class PriceOverrideAdmin(SearchBySku):
         return lookup == "listing__exact" or super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceOverride]:
-        return super().get_queryset(request).select_related(*self.list_select_related)
+        return super().get_queryset(request).select_related(*self.list_select_related).annotate(waits=WAITS)
 
     def get_fieldsets(self, request: HttpRequest, obj: PriceOverride | None = None) -> Any:
         if obj is None:
@@ -195,6 +189,11 @@ class PriceOverrideAdmin(SearchBySku):
         obj.__dict__.update(override.__dict__)
         if override.status == OverrideStatus.REFUSED:
             self.message_user(request, f"Refused: {refusal_words(override.refused_because)}.", messages.WARNING)
+        elif override.status == OverrideStatus.ACTIVE:
+            tell_broken_relations(request, [obj.listing])
+        elif waits_for_approval(override):
+            text = "It waits for a second person: its price comes into force once somebody else approves it."
+            self.message_user(request, text, messages.WARNING)
 
     @action(description="Upload a CSV file", url_path="upload", icon="upload_file", permissions=["add"])
     def upload(self, request: HttpRequest) -> HttpResponse:
@@ -218,6 +217,7 @@ class PriceOverrideAdmin(SearchBySku):
             self.message_user(request, f"{self.name_of(row)}: {error}", messages.WARNING)
             return False
         self.log_change(request, row, "Cancelled.")
+        tell_broken_relations(request, [row.listing])
         return True
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -250,8 +250,9 @@ class PriceOverrideAdmin(SearchBySku):
         return with_note(local_moment(row.ends_at, row.time_zone), row.time_zone if row.ends_at else "until cancelled")
 
     @display(description="State", label=STATUS_COLOURS)
-    def status_column(self, row: PriceOverride) -> str:
-        return OverrideStatus(row.status).label
+    def status_column(self, row: Any) -> str:
+        waits = row.status == OverrideStatus.SCHEDULED and row.waits
+        return WAITS_WORDS if waits else OverrideStatus(row.status).label
 
     @display(description="Why and outcome")
     def outcome_column(self, row: PriceOverride) -> str:
@@ -282,7 +283,7 @@ class PriceOverrideAdmin(SearchBySku):
 
     @admin.display(description="State")
     def status_text(self, row: PriceOverride) -> str:
-        return OverrideStatus(row.status).label.capitalize()
+        return self.status_column(row).capitalize()
 
     @admin.display(description="Price before")
     def replaced_text(self, row: PriceOverride) -> str:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import connection
 from django.utils.functional import cached_property
 
 ASSUMED_COUNT = 10**12  # Django asks only whether a page can exist; ours ends where the rows end
 EXACT_UP_TO = 10_000
+# Rows before a page are read to be skipped: page 15,000 of a million took 1.8 s, page 2,000 half a second.
+DEEPEST_PAGE = 2_000
 
 
 class OpenEndedPage(Page):
@@ -18,7 +20,11 @@ class OpenEndedPage(Page):
         self.more = more
 
     def has_next(self) -> bool:
-        return self.more
+        return self.more and not self.is_deepest
+
+    @property
+    def is_deepest(self) -> bool:
+        return bool(self.number >= DEEPEST_PAGE)
 
 
 class OpenEndedPaginator(Paginator):
@@ -33,11 +39,21 @@ class OpenEndedPaginator(Paginator):
 
     def page(self, number: Any) -> OpenEndedPage:
         number = self.validate_number(number)
+        if number > DEEPEST_PAGE:
+            raise EmptyPage(f"Pages end at {DEEPEST_PAGE}: search or filter.")
         first = (number - 1) * self.per_page
         rows = list(self.object_list[first : first + self.per_page + 1])
         more = len(rows) > self.per_page
         self.shown = OpenEndedPage(rows[: self.per_page], number, self, more=more)
         return self.shown
+
+
+# Of a partitioned table only its partitions are analysed by themselves.
+ESTIMATE_SQL = """
+SELECT sum(greatest(reltuples, 0))::bigint
+  FROM pg_class JOIN pg_partition_tree(to_regclass(%s)) part ON part.relid = pg_class.oid
+ WHERE part.isleaf
+"""
 
 
 def approximate_count(table: str) -> tuple[int | None, bool]:
@@ -48,6 +64,6 @@ def approximate_count(table: str) -> tuple[int | None, bool]:
         few = cursor.fetchone()[0]
         if few < EXACT_UP_TO:
             return few, False
-        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [quoted])
-        estimate = cursor.fetchone()[0]
+        cursor.execute(ESTIMATE_SQL, [quoted])
+        estimate = cursor.fetchone()[0] or 0
     return (estimate if estimate >= EXACT_UP_TO else None), True

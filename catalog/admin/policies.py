@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
@@ -21,7 +22,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 from catalog.admin.base import PricingModelAdmin
 from catalog.admin.cells import admin_url
 from catalog.admin.explanation import scope_words
-from catalog.admin.formatting import NOTHING, number, percent
+from catalog.admin.formatting import NOTHING, in_currency, number, percent
 from catalog.admin.policy_preview import preview_context
 from catalog.admin.policy_versions import HISTORY_HEADERS, history_rows
 from catalog.models import GuardrailPolicy
@@ -263,7 +264,7 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
         return TemplateResponse(request, "catalog/admin/policy_preview.html", context | preview_context(form))
 
     def name_of(self, row: GuardrailPolicy) -> str:
-        return scope_words(row.scope).capitalize()
+        return capfirst(scope_words(row.scope))
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).select_related(*SCOPES)
@@ -272,7 +273,7 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
     def scope_column(self, policy: GuardrailPolicy) -> str:
         if policy.category:
             return f"Category {policy.category.name}"
-        return "Everything" if policy.scope == "global" else scope_words(policy.scope).capitalize()
+        return "Everything" if policy.scope == "global" else capfirst(scope_words(policy.scope))
 
     @display(description="Min. margin")
     def min_margin_column(self, policy: GuardrailPolicy) -> str:
@@ -296,7 +297,10 @@ class GuardrailPolicyAdmin(PricingModelAdmin):
     @display(description="Price limits")
     def prices_column(self, policy: GuardrailPolicy) -> str:
         named = {"from": policy.floor, "to": policy.ceiling, "advertised from": policy.map_price}
-        return ", ".join(f"{name} {number(value, decimals=2)}" for name, value in named.items() if value) or NOTHING
+        return (
+            ", ".join(f"{name} {in_currency(value, policy.currency)}" for name, value in named.items() if value)
+            or NOTHING
+        )
 
     @display(description="Competitors")
     def competitors_column(self, policy: GuardrailPolicy) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.utils.text import capfirst
 from unfold.decorators import display
 
 from catalog.admin.base import ReadOnlyAdmin
@@ -85,7 +86,7 @@ class GuardrailPolicyVersionAdmin(ReadOnlyAdmin):
 
     @display(description="Applied to")
     def scope_column(self, row: GuardrailPolicyVersion) -> str:
-        return scope_words(row.scope).capitalize()
+        return capfirst(scope_words(row.scope))
 
     @display(description="Version")
     def version_figure(self, row: GuardrailPolicyVersion) -> str:

@@ -26,7 +26,9 @@ from catalog.admin.cells import (
 )
 from catalog.admin.explanation import ExplanationTables
 from catalog.admin.formatting import moment, money, percent, whole_money
+from catalog.admin.group_words import tell_broken_relations
 from catalog.models import PriceApproval
+from catalog.models.listing import PriceSource
 from catalog.plain_words import refusal_words
 from catalog.selectors.price_approvals import COUNTED_AT_MOST, price_approvals, waiting_count
 from catalog.services.price_approvals import approve_prices, reject_prices
@@ -74,7 +76,10 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
     list_select_related = ("listing__product", "listing__channel", "requested_by", "decided_by")
     list_filter = ("status", "source", "listing__channel")
     fieldsets = (
-        ("Request", {"fields": ("reason", "binding_rule", "expected_version", "idempotency_key")}),
+        (
+            "For support",
+            {"classes": ("collapse",), "fields": ("binding_rule", "expected_version", "idempotency_key")},
+        ),
         ("Explanation as stored", {"classes": ("collapse",), "fields": ("explanation",)}),
     )
 
@@ -160,6 +165,8 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
         verb = "approved and published" if decide is approve_prices else "rejected"
         if done := len(names) - len(failed):
             self.message_user(request, f"{done} {verb}.", messages.SUCCESS)
+        if decide is approve_prices:
+            tell_broken_relations(request, [row.listing for row in rows if row.pk not in failed])
         for pk, why in failed.items():
             self.message_user(request, f"{names[pk]}: {refusal_words(why)}", messages.ERROR)
         return not failed
@@ -188,7 +195,7 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Expires")
     def expires_column(self, row: PriceApproval) -> str:
-        return with_note(moment(row.expires_at), f"asked by {_asked_by(row)}")
+        return with_note(moment(row.expires_at), f"by {_asked_by(row)}")
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_column(self, row: PriceApproval) -> str:
@@ -196,7 +203,9 @@ class PriceApprovalAdmin(ReadOnlyAdmin, SearchBySku):
 
 
 def _asked_by(row: PriceApproval) -> str:
-    return row.requested_by.get_username() if row.requested_by else f"the {row.get_source_display()}"
+    if row.requested_by:
+        return row.requested_by.get_username()
+    return f"the {row.get_source_display()}" if PriceSource(row.source).is_automatic else "no named person"
 
 
 def _risk_words(row: PriceApproval) -> str:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -13,13 +12,11 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from catalog.admin.base import PricingModelAdmin
-from catalog.admin.formatting import NOTHING, money
+from catalog.admin.base import PLAIN_DECIMALS, PricingModelAdmin
+from catalog.admin.formatting import NOTHING
+from catalog.admin.group_words import KINDS, amount_missed
 from catalog.models import Channel, PriceGroup, PriceGroupMember
-from catalog.money import from_ticks
 from catalog.selectors.price_groups import RelatedListings, related_listings
-
-KINDS = {"family": "Family", "size_ladder": "Size ladder", "quality_ladder": "Quality ladder"}
 
 
 class MemberForm(forms.ModelForm):
@@ -40,11 +37,13 @@ class MemberInline(TabularInline):
     model = PriceGroupMember
     form = MemberForm
     formset = MemberFormSet
+    formfield_overrides = PLAIN_DECIMALS
     fields = ("product", "pack_size", "position", "step_amount", "step_fraction")
     autocomplete_fields = ("product",)
     ordering = ("position", "pack_size", "pk")
     extra = 1
     hide_title = True
+    verbose_name = "product"
     verbose_name_plural = "products"
 
 
@@ -103,13 +102,8 @@ class PriceGroupAdmin(PricingModelAdmin):
 
 
 def _broken_pairs(group: RelatedListings, channel: Channel) -> list[str]:
-    pairs = zip(pairwise(group.listings), group.shortfalls(), strict=True)
     return [
-        f"{one.product.sku} and {two.product.sku} in {channel.code} by {_amount(short, channel)}"
-        for (one, two), short in pairs
-        if short
+        f"{pair.one.product.sku} and {pair.two.product.sku} in {channel.code} by {amount_missed(pair, channel)}"
+        for pair in group.pairs()
+        if pair.shortfall
     ]
-
-
-def _amount(ticks: int, channel: Channel) -> str:
-    return money(from_ticks(ticks, channel.currency_exponent), channel)

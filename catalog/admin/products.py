@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from catalog.admin.base import AutocompleteFilter, PricingModelAdmin, SearchBySku
+from catalog.admin.base import PLAIN_DECIMALS, AutocompleteFilter, PricingModelAdmin, SearchBySku
 from catalog.admin.cells import admin_url
 from catalog.models import Category, Channel, Product
 from catalog.services.price_laws import store_channel
@@ -54,7 +54,7 @@ class ChannelAdmin(PricingModelAdmin):
     list_display = ("code", "name", "currency", "country", "listings_column")
     search_fields = ("code", "name")
     ordering = ("code",)
-    formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
+    formfield_overrides = PLAIN_DECIMALS | {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # prices were published in it

@@ -21,6 +21,7 @@ from catalog.models import PriceApproval
 from catalog.models.access import Scope
 from catalog.money import amount_text
 from catalog.selectors.price_approvals import price_approvals
+from catalog.selectors.price_groups import broken_group_names
 from catalog.services.price_approvals import NotWaiting, OwnRequest, approve_price, reject_price
 
 STATUS = OpenApiParameter("status", str, enum=PriceApproval.Status.values, description="Only those of this status.")
@@ -59,6 +60,18 @@ class PriceApprovalSerializer(serializers.ModelSerializer[PriceApproval]):
         return amount_text(row.revenue_at_stake, row.listing.channel.currency_exponent)
 
 
+class ApprovedPriceSerializer(PriceApprovalSerializer):
+    broken_relations = serializers.SerializerMethodField(
+        help_text="The families and ladders that the published price leaves broken, by name."
+    )
+
+    class Meta(PriceApprovalSerializer.Meta):
+        fields = [*PriceApprovalSerializer.Meta.fields, "broken_relations"]
+
+    def get_broken_relations(self, row: PriceApproval) -> list[str]:
+        return broken_group_names(row.listing)
+
+
 class DecideSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
@@ -93,7 +106,7 @@ class ApproveView(APIView):
         operation_id="approve_price",
         parameters=[ID],
         request=DecideSerializer,
-        responses=PriceApprovalSerializer,
+        responses=ApprovedPriceSerializer,
         tags=["price approvals"],
     )
     def post(self, request: Request, approval_id: int) -> Response:
@@ -101,7 +114,7 @@ class ApproveView(APIView):
         decision = _decide(request, approval_id, approve_price)
         if decision.refused:
             raise Problem("conflict", 409, f"The price was not published: {decision.refused}.")
-        return Response(PriceApprovalSerializer(decision.approval).data)
+        return Response(ApprovedPriceSerializer(decision.approval).data)
 
 
 class RejectView(APIView):

@@ -9,6 +9,7 @@ from catalog.models.listing import PriceSource
 from catalog.models.price_override import OverrideKind, OverrideStatus
 from catalog.money import amount_text
 from catalog.override_requests import REASON_LENGTH
+from catalog.selectors.price_groups import broken_group_names
 
 TIME_HELP = (
     "ISO 8601. With an offset it is that moment; without one it is what the clock of time_zone shows. "
@@ -74,3 +75,17 @@ class OverrideSerializer(serializers.ModelSerializer[PriceOverride]):
 
     def get_refused_because(self, override: PriceOverride) -> str | None:
         return override.refused_because or None
+
+
+class OneOverrideSerializer(OverrideSerializer):
+    """One override, with what its price does to families and ladders."""
+
+    broken_relations = serializers.SerializerMethodField(
+        help_text="Of a price in force: the families and ladders that it leaves broken, by name."
+    )
+
+    class Meta(OverrideSerializer.Meta):
+        fields = [*OverrideSerializer.Meta.fields, "broken_relations"]
+
+    def get_broken_relations(self, override: PriceOverride) -> list[str]:
+        return broken_group_names(override.listing) if override.status == OverrideStatus.ACTIVE else []

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.api.idempotency import answer_once
-from catalog.api.override_serializers import OverrideRequestSerializer, OverrideSerializer
+from catalog.api.override_serializers import OneOverrideSerializer, OverrideRequestSerializer, OverrideSerializer
 from catalog.api.pagination import ByPrimaryKey
 from catalog.api.problems import Problem
 from catalog.api.views import CHANNEL, NUL, channel_of
@@ -42,7 +42,7 @@ def answer_of(override_id: int) -> dict[str, Any]:
     override = overrides().filter(pk=override_id).first() if override_id <= LARGEST_ID else None
     if override is None:
         raise NotFound(f"No override {override_id}: GET /api/v1/price-overrides lists them.")
-    return OverrideSerializer(override).data
+    return OneOverrideSerializer(override).data
 
 
 @extend_schema_view(
@@ -66,7 +66,7 @@ class OverrideListView(ListAPIView[Any]):
         operation_id="schedule_price_override",
         parameters=[IDEMPOTENCY_KEY],
         request=OverrideRequestSerializer,
-        responses={201: OpenApiResponse(OverrideSerializer, description="Scheduled; without starts_at in force.")},
+        responses={201: OpenApiResponse(OneOverrideSerializer, description="Scheduled; without starts_at in force.")},
         tags=["overrides"],
     )
     def post(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class OverrideListView(ListAPIView[Any]):
 class OverrideView(APIView):
     required_scope = Scope.OVERRIDES_WRITE
 
-    @extend_schema(operation_id="price_override", responses=OverrideSerializer, tags=["overrides"])
+    @extend_schema(operation_id="price_override", responses=OneOverrideSerializer, tags=["overrides"])
     def get(self, request: Request, override_id: int) -> Response:
         """One override: its state, what it replaced and, once it is over, what the price went back to."""
         return Response(answer_of(override_id))
@@ -110,7 +110,7 @@ class OverrideView(APIView):
         operation_id="cancel_price_override",
         parameters=[IDEMPOTENCY_KEY],
         request=None,
-        responses=OverrideSerializer,
+        responses=OneOverrideSerializer,
         tags=["overrides"],
     )
     def delete(self, request: Request, override_id: int) -> Response:

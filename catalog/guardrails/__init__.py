@@ -35,7 +35,7 @@ from .limits import (
     index_endings,
     resolve_guardrails,
 )
-from .relations import RELATIONS, Place, pair_shortfall, relation_shortfalls
+from .relations import RELATIONS, Place, pair_binds, pair_shortfall, relation_shortfalls
 from .rules import (
     BASIS,
     COST_UNITS_PER_TICK,
@@ -88,6 +88,7 @@ __all__ = [
     "int_column",
     "loss_floor_ticks",
     "margin_floor_ticks",
+    "pair_binds",
     "pair_shortfall",
     "relation_shortfalls",
     "resolve_guardrails",

@@ -48,3 +48,11 @@ def pair_shortfall(rule: Rule, lower: Place, upper: Place, price: int, next_pric
         return max(0, least - price) + max(0, price - next_price)
     most = min(next_price - max(1, lower.step_ticks), next_price * BASIS // (BASIS + lower.step_bp))
     return max(0, price - most)
+
+
+def pair_binds(rule: Rule, lower: Place, upper: Place, price: int, next_price: int) -> bool:
+    """Tell whether a pair keeps its relation so narrowly that a tick more or less of one price would break it."""
+    if pair_shortfall(rule, lower, upper, price, next_price):
+        return False
+    moves = ((1, 0), (-1, 0), (0, 1), (0, -1))
+    return any(pair_shortfall(rule, lower, upper, price + own, next_price + other) for own, other in moves)

@@ -19,6 +19,7 @@ class AdminAction(models.Model):
 
     class Meta:
         verbose_name = "admin action"
+        verbose_name_plural = "activity"
         indexes = [models.Index(fields=["user", "-id"], name="admin_action_by_user")]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ class PriceChange(models.Model):
     row_hash = models.BinaryField(max_length=32, db_default=b"", editable=False)
 
     class Meta:
+        verbose_name_plural = "price ledger"
         constraints = [
             models.UniqueConstraint(fields=["listing", "version"], name="ledger_version_once"),
             models.UniqueConstraint(fields=["listing", "idempotency_key"], name="ledger_decision_once"),

@@ -14,6 +14,8 @@ class LedgerPurge(models.Model):
     digest = models.CharField(max_length=64, help_text="SHA-256 over listing, version and hash of each row removed.")
 
     class Meta:
+        verbose_name = "purge of old prices"
+        verbose_name_plural = "purges of old prices"
         constraints = [
             models.CheckConstraint(condition=Q(first_listing__lte=F("last_listing")), name="ledger_purge_range"),
         ]

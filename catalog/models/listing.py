@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from catalog.models.money import MoneyField
 from catalog.models.product import Channel, Product
@@ -30,6 +30,21 @@ class PriceSource(models.TextChoices):
         """Whether somebody at the shop set this very price: of the hard rules, only the loss floor stops it."""
         return self in {PriceSource.LIST_PRICE, PriceSource.OVERRIDE, PriceSource.PROMOTION}
 
+
+# What a person must look at: sold below its cost, or without one. The index finds the few among a million; it is used
+# where a query says just this.
+BELOW_COST = Q(price__lt=F("unit_cost")) | Q(price__isnull=True, list_price__lt=F("unit_cost"))
+COST_UNKNOWN = Q(unit_cost__isnull=True) | Q(unit_cost=0)
+
+# Prices of few listings; the list of them is found through an index.
+RARE = [
+    PriceSource.BANDIT.value,
+    PriceSource.EXPERIMENT.value,
+    PriceSource.OVERRIDE.value,
+    PriceSource.ROLLBACK.value,
+    PriceSource.PROMOTION.value,
+    PriceSource.MARKDOWN.value,
+]
 
 # While one of these is in force, automatic prices are refused and no experiment's arm is served beside it.
 HELD_SOURCES = frozenset({PriceSource.OVERRIDE, PriceSource.PROMOTION})
@@ -62,6 +77,10 @@ class Listing(models.Model):
 
     class Meta:
         verbose_name_plural = "products and prices"
+        indexes = [
+            models.Index(fields=["product"], condition=BELOW_COST | COST_UNKNOWN, name="listing_in_need"),
+            models.Index(fields=["price_source"], condition=Q(price_source__in=RARE), name="listing_rare_source"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["product", "channel"], name="listing_once_per_channel"),
             models.CheckConstraint(condition=Q(list_price__gt=0), name="listing_list_price_positive"),

@@ -17,6 +17,8 @@ class GuardrailPolicyVersion(models.Model):
     saved_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "policy version"
+        verbose_name_plural = "policy history"
         constraints = [models.UniqueConstraint(fields=["scope", "version"], name="policy_version_once")]
 
     def __str__(self) -> str:

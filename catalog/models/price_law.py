@@ -44,6 +44,7 @@ class PriceLawRule(models.Model):
 
     class Meta:
         verbose_name = "price law"
+        verbose_name_plural = "price law"
         ordering = ["country"]
         constraints = [
             models.CheckConstraint(condition=Q(window_days__gte=1, window_days__lte=365), name="price_law_window"),

@@ -26,6 +26,8 @@ class PriceGroup(models.Model):
     )
 
     class Meta:
+        verbose_name = "family or ladder"
+        verbose_name_plural = "families and ladders"
         constraints = [
             # Members repeat the kind, and a foreign key over both columns holds the two together.
             models.UniqueConstraint(fields=["id", "kind"], name="price_group_kind"),

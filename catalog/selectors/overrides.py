@@ -30,6 +30,11 @@ def overrides() -> QuerySet[PriceOverride]:
     return PriceOverride.objects.select_related("listing__product", "listing__channel", "author", "api_key")
 
 
+def waits_for_approval(override: PriceOverride) -> bool:
+    """Tell whether its price waits for a second person."""
+    return PriceOverride.objects.filter(WAITS, status=OverrideStatus.SCHEDULED, pk=override.pk).exists()
+
+
 def due_overrides(*, now: datetime) -> QuerySet[PriceOverride]:
     """Those that should start or end by ``now``, in listing order; of one listing the earlier first."""
     due = (STARTS & Q(period__startswith__lte=now)) | ((ENDS | OVER) & Q(period__endswith__lte=now))

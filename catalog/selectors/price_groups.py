@@ -7,11 +7,22 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from catalog.guardrails import Place, Rule, relation_shortfalls
+from catalog.guardrails import Place, Rule, pair_binds, relation_shortfalls
 from catalog.models import Channel, Listing, PriceGroup, PriceGroupMember
 from catalog.money import to_basis_points, to_ticks, to_ticks_above
 
 SIZE_UNITS = 1_000  # pack sizes keep three decimals
+
+
+@dataclass(frozen=True)
+class RelatedPair:
+    """Two neighbours in a group; ``shortfall``: the minor units by which they miss the relation; ``binds``: they keep
+    it, and one minor unit more or less would break it."""
+
+    one: Listing
+    two: Listing
+    shortfall: int
+    binds: bool
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,23 @@ class RelatedListings:
 
         ``prices``, by listing id, stand in for the prices in force.
         """
-        known = prices or {}
-        ticks = [to_ticks(known.get(row.pk, row.price_in_force), self.exponent) for row in self.listings]
-        return relation_shortfalls(self.rule, self.places, ticks)
+        return relation_shortfalls(self.rule, self.places, self._ticks(prices or {}))
+
+    def pairs(self) -> list[RelatedPair]:
+        """Return the neighbours as their prices in force stand to each other."""
+        ticks = self._ticks({})
+        return [
+            RelatedPair(
+                one=self.listings[at],
+                two=self.listings[at + 1],
+                shortfall=short,
+                binds=pair_binds(self.rule, self.places[at], self.places[at + 1], ticks[at], ticks[at + 1]),
+            )
+            for at, short in enumerate(self.shortfalls())
+        ]
+
+    def _ticks(self, prices: Mapping[int, Decimal]) -> list[int]:
+        return [to_ticks(prices.get(row.pk, row.price_in_force), self.exponent) for row in self.listings]
 
 
 def related_listings(
@@ -60,6 +85,23 @@ def related_listings(
     }
     groups = (_in_channel(rows, listed, channel) for rows in by_group.values())
     return [group for group in groups if len(group.listings) > 1]
+
+
+def broken_relations(*, channel: Channel, product_ids: Collection[int]) -> list[tuple[RelatedListings, RelatedPair]]:
+    """Return where prices in force of these products miss a relation with a neighbour's."""
+    wanted = set(product_ids)
+    return [
+        (group, pair)
+        for group in related_listings(channel=channel, product_ids=wanted)
+        for pair in group.pairs()
+        if pair.shortfall and wanted & {pair.one.product_id, pair.two.product_id}
+    ]
+
+
+def broken_group_names(listing: Listing) -> list[str]:
+    """Return the families and ladders that the price in force of a listing leaves broken."""
+    broken = broken_relations(channel=listing.channel, product_ids=[listing.product_id])
+    return sorted({group.group.name for group, _ in broken})
 
 
 def _in_channel(members: list[PriceGroupMember], listed: Mapping[int, Listing], channel: Channel) -> RelatedListings:

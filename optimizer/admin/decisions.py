@@ -1,4 +1,4 @@
-"""What waits for a person's decision, for the first page. Every count is bounded or one pass over the listings."""
+"""What waits for a person's decision, for the first page. Every count is bounded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import number
-from catalog.models import KillSwitch, PriceApproval
-from catalog.selectors.attention import listings_in_need
+from catalog.models import KillSwitch, Listing, PriceApproval
+from catalog.selectors.attention import BELOW_COST, COST_UNKNOWN
 from optimizer.models import OptimizationRun
 
 COUNTED_TO = 1_000
@@ -47,14 +47,14 @@ def _approvals() -> Iterator[Decision]:
 
 
 def _prices() -> Iterator[Decision]:
-    need = listings_in_need()
-    listings = admin_url("catalog_listing_changelist")
-    if need.below_cost:
+    page = admin_url("catalog_listing_changelist")
+    below_cost, cost_unknown = Listing.objects.filter(BELOW_COST), Listing.objects.filter(COST_UNKNOWN)
+    if below_cost.exists():
         note = "Their cost rose after the price was published. Raise the price, or start a run."
-        yield Decision("Sold below cost", number(need.below_cost), note, f"{listings}?attention=below_cost")
-    if need.cost_unknown:
+        yield Decision("Sold below cost", bounded_count(below_cost), note, f"{page}?attention=below_cost")
+    if cost_unknown.exists():
         note = "They are not priced automatically until somebody enters a cost."
-        yield Decision("Without a cost", number(need.cost_unknown), note, f"{listings}?attention=cost_unknown")
+        yield Decision("Without a cost", bounded_count(cost_unknown), note, f"{page}?attention=cost_unknown")
 
 
 def _runs() -> Iterator[Decision]:

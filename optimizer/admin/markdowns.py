@@ -40,6 +40,23 @@ class MarkdownPlanAdmin(SearchBySku, PricingModelAdmin):
         ("How the price may move", {"fields": ("only_down", "max_changes", "returns_to_list_price")}),
     )
 
+    readonly_fields = ("penalty_text", "salvage_text")
+
+    def get_fieldsets(self, request: HttpRequest, obj: MarkdownPlan | None = None) -> Any:
+        """Show amounts with their currency where they are not edited."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        what, _, how = self.fieldsets
+        return (what, ("What a unit left is worth", {"fields": ("target_stock", "penalty_text", "salvage_text")}), how)
+
+    @admin.display(description="Penalty")
+    def penalty_text(self, plan: MarkdownPlan) -> str:
+        return f"{money(plan.penalty, plan.listing.channel)} for each unit left above the target"
+
+    @admin.display(description="Salvage value")
+    def salvage_text(self, plan: MarkdownPlan) -> str:
+        return f"{money(plan.salvage_value, plan.listing.channel)} for each unit left at the end"
+
     def name_of(self, row: MarkdownPlan) -> str:
         return f"Markdown of {listing_name(row.listing)} until {row.ends_on:%-d %b %Y}"
 

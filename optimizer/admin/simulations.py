@@ -269,7 +269,7 @@ def diff_row(row: Recommendation, *, promoted: bool) -> dict[str, Any]:
 def _amount(mean: float | None, sd: float | None, channel: Channel) -> dict[str, str] | None:
     """Return the expected change and its 90 % interval as text."""
     interval = interval_90_percent(mean, sd)
-    if interval is None:
+    if interval is None or (mean, sd) == (0, 0):  # a price that stays changes nothing
         return None
     sign = "+" if (as_decimal(mean) or 0) > 0 else ""
     return {"mean": f"{sign}{money(mean, channel)}", "span": " to ".join(money(end, channel) for end in interval)}

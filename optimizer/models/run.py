@@ -40,6 +40,7 @@ class OptimizationRun(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = "optimisation run"
         get_latest_by = "created_at"
         indexes = [models.Index(fields=["-created_at"], name="run_newest")]
 

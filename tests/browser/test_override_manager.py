@@ -1,6 +1,5 @@
 """Overrides in a real Chromium: schedule one, upload a file, cancel."""
 
-import os
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_contains
 
 from catalog.models import PriceOverride
-from tests.browser.test_pricing_manager import browser, manager, wait  # noqa: F401  # fixtures
+from tests.browser.windows import picture, wait
 from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,12 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = f"{timezone.now() + timedelta(days=30):%Y-%m-%d}"
 
 
-def picture(window, name):
-    if folder := os.environ.get("SCREENSHOTS"):
-        window.save_screenshot(f"{folder}/{name}.png")
-
-
-def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path):  # noqa: F811
+def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path):
     heart = make_listing("85123A", name="WHITE HANGING HEART")
     make_listing("22423", name="CAKE STAND")
     make_listing("22752", name="SET 7 BABUSHKA BOXES", unit_cost="9.00")

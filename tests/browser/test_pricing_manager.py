@@ -1,83 +1,16 @@
 """A pricing manager at work, in a real Chromium."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from django.contrib.auth.models import User
-from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_contains
-from selenium.webdriver.support.wait import WebDriverWait
 
 from catalog.models import GuardrailPolicy
 from catalog.models.listing import PriceSource
+from tests.browser.windows import wait
 from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PASSWORD = "correct horse battery"
-WAIT_SECONDS = 20
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1400,900",
-)
-
-
-def chromium_and_driver() -> tuple[str, str]:
-    """Return both programs; without them skip, or fail where REQUIRE_BROWSER=1 says that they must be there."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if browser and driver:
-        return browser, driver
-    reason = "no Chromium with its driver: apt-get install chromium chromium-driver"
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    binary, driver = chromium_and_driver()
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(argument)
-    # Chromium writes below HOME, which a container may not have.
-    service = Service(driver, env=dict(os.environ, HOME=str(tmp_path)))
-    window = webdriver.Chrome(options=options, service=service)
-    yield window
-    window.quit()
-
-
-@pytest.fixture
-def manager(browser: WebDriver, live_server) -> WebDriver:
-    """A browser whose user has logged in."""
-    User.objects.create_superuser("manager", password=PASSWORD)
-    browser.get(f"{live_server.url}/admin/")
-    browser.find_element(By.NAME, "username").send_keys("manager")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD, Keys.ENTER)
-    wait(browser).until(presence_of_element_located((By.ID, "latest-run")))
-    return browser
-
-
-def wait(browser: WebDriver) -> WebDriverWait:
-    gone = [NoSuchElementException, StaleElementReferenceException]
-    return WebDriverWait(browser, WAIT_SECONDS, ignored_exceptions=gone)
 
 
 def test_finds_a_product_and_reads_its_price_and_the_reason(manager, live_server):

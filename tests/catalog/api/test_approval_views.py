@@ -2,7 +2,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from catalog.models import ApiKey, ApprovalPolicy, PriceApproval
+from catalog.models import ApiKey, ApprovalPolicy, PriceApproval, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
 from tests.factories import make_listing, publish
 
@@ -31,12 +31,16 @@ def waiting(anna):
 
 
 def test_list_and_approve(waiting):
+    family = PriceGroup.objects.create(kind="family", name="Mugs")
+    for product in (waiting.listing.product, make_listing().product):
+        PriceGroupMember.objects.create(group=family, kind="family", product=product)
     client = client_of(User.objects.create_superuser("bert"))
     (row,) = client.get(URL, {"status": "waiting"}).json()["results"]
     assert (row["sku"], row["price_before"], row["price"], row["currency"]) == ("85123A", "10.00", "12.00", "GBP")
     assert row["risks"] == ["the price moves by 20 %, more than 10 %"] and row["requested_by"] == "anna"
     answer = client.post(f"{URL}/{row['id']}/approve", {"comment": "fine"})
     assert answer.status_code == 200
+    assert answer.json()["broken_relations"] == ["Mugs"]
     assert (answer.json()["status"], answer.json()["decided_by"]) == ("approved", "bert")
     again = client.post(f"{URL}/{row['id']}/reject")
     assert again.status_code == 409 and "approved by bert" in again.json()["detail"]

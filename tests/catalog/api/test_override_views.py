@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from catalog.models import Listing, PriceOverride
+from catalog.models import Listing, PriceGroup, PriceGroupMember, PriceOverride
 from catalog.models.access import Scope
 from catalog.services.apply_overrides import apply_due_overrides
 from tests.factories import make_api_key, make_channel, make_listing
@@ -66,6 +66,7 @@ def test_an_override_is_scheduled_read_listed_and_cancelled(client):
         "published_version": None,
         "replaced_price": None,
         "replaced_source": None,
+        "broken_relations": [],
     }
     assert client.get(response["Location"]).json()["id"] == answer["id"]
     assert [each["id"] for each in client.get(URL, {"sku": "85123A"}).json()["results"]] == [answer["id"]]
@@ -154,3 +155,13 @@ def test_the_scope_or_the_permission_is_needed_and_a_person_is_the_author():
     client = APIClient()
     client.force_login(User.objects.create_superuser("ann"))
     assert client.post(URL, body()).json()["author"] == "ann"
+
+
+def test_the_answer_names_the_family_that_a_price_in_force_leaves_broken(client):
+    family = PriceGroup.objects.create(kind="family", name="Mugs")
+    for sku in ("85123A", "OTHER"):
+        PriceGroupMember.objects.create(group=family, kind="family", product=make_listing(sku).product)
+    answer = client.post(URL, {"sku": "85123A", "price": "8.50", "reason": "Trade fair"}).json()
+    assert (answer["status"], answer["broken_relations"]) == ("active", ["Mugs"])
+    (listed,) = client.get(URL).json()["results"]
+    assert "broken_relations" not in listed

@@ -1,0 +1,53 @@
+"""Runs in a real Chromium: roll one back; read what a simulation would change, and promote it."""
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from catalog.models import RunRollback
+from tests.browser.windows import picture, rows, says, shown
+from tests.factories import make_listing, publish
+from tests.optimizer.simulations import computed
+from tests.optimizer.test_runs import finished
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_rolls_a_run_back_and_leaves_what_changed_since(manager, live_server):
+    heart, stand = make_listing("85123A", name="WHITE HANGING HEART"), make_listing("22423", name="CAKE STAND")
+    finished(heart, stand)
+    stand.refresh_from_db()
+    publish(stand, "11.11")
+
+    manager.get(f"{live_server.url}/admin/")
+    shown(manager, "#latest-run a[href*='optimizationrun']").click()
+    shown(manager, "#roll-back").click()
+    says(manager, "85123A WHITE HANGING HEART £12.00 £10.00", where="#roll-back-preview")
+    says(manager, "22423 CAKE STAND £12.00 £11.11", where="#roll-back-preview")
+    picture(manager, "roll-back-preview")
+    manager.find_element(By.NAME, "reason").send_keys("Wrong costs", Keys.ENTER)
+    says(manager, "1 prices restored, 1 changed since and left, 0 refused.", where="#rollback")
+    heart.refresh_from_db(), stand.refresh_from_db()
+    assert (str(heart.price), str(stand.price)) == ("10.0000", "11.1100")
+
+    manager.find_element(By.CSS_SELECTOR, "#rollback a").click()
+    outcomes = sorted(rows(manager))
+    assert "cake stand" in outcomes[0] and "changed since" in outcomes[0]
+    assert "hanging heart" in outcomes[1] and "restored" in outcomes[1]
+    picture(manager, "roll-back-outcome")
+    assert RunRollback.objects.get().author.get_username() == "manager"
+
+
+def test_reads_what_a_simulation_would_change_and_promotes_it(manager, live_server):
+    heart = make_listing("85123A", name="WHITE HANGING HEART")
+    computed(heart, name="Dearer costs")
+    manager.get(f"{live_server.url}/admin/optimizer/simulation/")
+    shown(manager, "#result_list th a, #result_list .field-name a").click()
+    says(manager, "WHITE HANGING HEART 85123A £10.00 £12.00 +20 %", where="#diff")
+    picture(manager, "simulation-diff")
+    manager.find_element(By.ID, "promote").click()
+    says(manager, "“Dearer costs” is promoted: its prices are in force.")
+    says(manager, "Prices before and after", where="#simulation-panel")
+    heart.refresh_from_db()
+    assert heart.price == 12
+    picture(manager, "simulation-promoted")
