@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0019_norway_allows_steps"),
+        ("catalog", "0019_progressive_reductions"),
     ]
 
     operations = [
