@@ -53,7 +53,8 @@ def test_all_members_have_a_rule_of_thirty_days_and_great_britain_has_none():
         assert isinstance(rule.as_rule().zone, ZoneInfo)
     assert not price_laws(["GB"])["GB"].is_law
     stepwise = {country for country, rule in rules.items() if rule.progressive_reductions_allowed}
-    assert stepwise == {"AT", "CZ", "DE", "FR", "IE", "IT", "NO"} and all(";" in rules[country].source for country in stepwise)
+    assert stepwise == {"AT", "CZ", "DE", "FR", "IE", "IT", "NO"}
+    assert all(";" in rules[country].source for country in stepwise)
 
 
 def test_a_reduction_is_served_with_what_may_be_said_of_it():
