@@ -121,7 +121,7 @@ def _inputs(rows: Sequence[Recommendation]) -> PricingInputs:
     recorded = [row.explanation["replay"] for row in rows]
 
     def whole(name: str) -> Ints:
-        return int_column([each[name] for each in recorded])
+        return int_column([each.get(name) for each in recorded])  # older explanations lack the limits of a day
 
     def real(name: str) -> Any:
         return np.array([each[name] for each in recorded], dtype=np.float64)
@@ -135,6 +135,8 @@ def _inputs(rows: Sequence[Recommendation]) -> PricingInputs:
         log_demand_sd=real("log_demand_sd"),
         inventory=whole("inventory"),
         competitor_ticks=whole("competitor_price_ticks"),
+        day_start_ticks=whole("day_start_ticks"),
+        changes_today=whole("changes_today"),
         guardrails=GuardrailBatch.from_rows([Guardrails.from_dict(each["guardrails"]) for each in recorded]),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import PriceChange, PriceGroup, PriceGroupMember
+from catalog.models import GuardrailPolicy, PriceChange, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
 from catalog.services.markdown_marks import mark_markdown
 from optimizer.group_replay import replay_group
@@ -100,6 +100,22 @@ def test_expectations_are_of_the_joint_price():
     for row in Recommendation.objects.filter(run=run):
         assert row.expected_profit < before[row.listing_id].expected_profit
         assert row.expected_revenue == pytest.approx(float(row.price) * row.expected_demand)
+
+
+@pytest.mark.parametrize(
+    ("limit", "low"), [({"max_change_per_day": Decimal("0.02")}, "9.80"), ({"max_changes_per_day": 1}, "10.10")]
+)
+def test_the_limits_of_a_day_bind_a_joint_price_as_they_bind_one_alone(limit, low):
+    one, two = two_of_a_family()
+    for listing in (one, two):
+        publish(listing, "10.10", source=PriceSource.ROLLBACK)
+    GuardrailPolicy.objects.create(**limit)
+    run = computed(one, two)
+    assert solve_price_groups(run_id=run.pk, now=timezone.now())
+    rows = Recommendation.objects.filter(run=run)
+    assert {row.price for row in rows} == {Decimal(low)}
+    assert all(replay_group(row.explanation["replay"]).confirmed for row in rows)
+    assert close_run(run_id=run.pk, now=timezone.now()).guard_numbers["outcomes"].keys() <= {"published", "unchanged"}
 
 
 KILLED_IN_THE_MIDDLE = """
