@@ -24,7 +24,7 @@ from streaming.handlers import TRY_AGAIN, handle_batch
 from streaming.kafka_settings import client_settings
 from streaming.messages import Message
 from streaming.relay import Relay
-from streaming.topics import CONSUMED, Topic
+from streaming.topics import CONSUMED, REPLAY_OF, Topic
 from streaming.waiting import wait_until_nothing_is_missing
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class BanditStream:
         advances = {tuple(partition): self._advance(partition, found) for partition, found in records.items()}
         self.counts += handle_batch(
             messages=[
-                Message(NAMED[record.topic], record.partition, record.offset, record.value or b"")
+                Message(NAMED[record.topic], record.partition, record.offset, record.value or b"", _replay_of(record))
                 for found in records.values()
                 for record in found
             ],
@@ -239,6 +239,12 @@ class SeekLater(ConsumerRebalanceListener):
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self.stream.consumer.pause(*assigned)
         self.stream.unsought = set(assigned)
+
+
+def _replay_of(record: ConsumerRecord) -> int | None:
+    """Return the dead letter that a message once was; a header that is no number of ours says nothing."""
+    value = dict(record.headers).get(REPLAY_OF, b"")
+    return int(value) if value.isdigit() and len(value) < 19 else None
 
 
 NAMED = {topic.deployed_name: topic for topic in Topic}

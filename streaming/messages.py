@@ -28,9 +28,11 @@ class Message:
     partition: int
     offset: int
     value: bytes
+    replay_of: int | None = None
 
     def unusable(self, reason: str, detail: str = "") -> Unusable:
-        return Unusable(self.topic, self.partition, self.offset, reason, detail[:DETAIL_CHARACTERS], self.value)
+        detail = detail[:DETAIL_CHARACTERS]
+        return Unusable(self.topic, self.partition, self.offset, reason, detail, self.value, self.replay_of)
 
 
 class PoisonError(Exception):
@@ -107,7 +109,7 @@ def decision_message(decided: DecidedPrice) -> Envelope:
         "currency": decided.currency,
         "propensity": decided.propensity,
     }
-    return Envelope(Topic.PRICING_DECISIONS, str(decided.decision_id), payload)
+    return Envelope(Topic.PRICING_DECISIONS, _context_key(decided.event), json.dumps(payload).encode())
 
 
 def dead_letter_message(letter: Unusable, now: datetime) -> Envelope:
@@ -122,4 +124,9 @@ def dead_letter_message(letter: Unusable, now: datetime) -> Envelope:
         "truncated": len(letter.payload) > DEAD_LETTER_BYTES,
         "failed_at": now.isoformat(),
     }
-    return Envelope(Topic.DEAD_LETTERS, f"{letter.topic}:{letter.partition}:{letter.offset}", payload)
+    return Envelope(Topic.DEAD_LETTERS, f"{letter.topic}:{letter.partition}", json.dumps(payload).encode())
+
+
+def _context_key(event: DemandEvent) -> str:
+    """Keep all that concerns a listing at a location in one partition, in order."""
+    return f"{event.channel}:{event.sku}:{event.location}"

@@ -1,4 +1,7 @@
-from experiments.models import OutboxMessage, StreamOffset
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+
+from experiments.models import OutboxBatch, StreamOffset
 
 PartitionKey = tuple[str, int]
 
@@ -10,4 +13,6 @@ def stored_offsets(*, cluster: str) -> dict[PartitionKey, int]:
 
 
 def outbox_size() -> int:
-    return OutboxMessage.objects.count()
+    """Return how many messages wait to be sent."""
+    waiting: int = OutboxBatch.objects.aggregate(waiting=Coalesce(Sum("keys__len"), 0))["waiting"]
+    return waiting

@@ -18,7 +18,9 @@ from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision, StreamOffset
+from experiments.models import BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
+from experiments.selectors.streams import outbox_size
+from experiments.services.streams import Envelope, enqueue_messages
 from optimizer.features.online import stored_records
 from optimizer.features.rows import PLACE
 from optimizer.models import ActivityIncrement
@@ -151,7 +153,7 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     assert PricingDecision.objects.exclude(state="waiting").count() < len(first), "the kill came too late"
 
     process = bandit()
-    wait_for(lambda: PricingDecision.objects.count() == 1_600 and not OutboxMessage.objects.exists())
+    wait_for(lambda: PricingDecision.objects.count() == 1_600 and not OutboxBatch.objects.exists())
     wait_for(lambda: PricingDecision.objects.exclude(state="waiting").count() == len(first))
     decisions = read_all(Topic.PRICING_DECISIONS)
     unique = {decision["decision_id"]: decision for decision in decisions}
@@ -193,11 +195,11 @@ def test_stopped_while_the_broker_is_dead_it_exits_in_time_and_keeps_what_it_cou
     finally:
         broker.kill()
         broker.communicate()
-    OutboxMessage.objects.create(topic="pricing_decisions", key="k", payload={}, created_at=timezone.now())
+    enqueue_messages(messages=[Envelope("pricing_decisions", "k", b"{}")], now=timezone.now())
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
-    assert OutboxMessage.objects.count() == 1
+    assert outbox_size() == 1
 
 
 def test_without_a_broker_it_waits_says_so_and_still_stops_at_once(bandit):
