@@ -200,7 +200,9 @@ SPECTACULAR_SETTINGS = {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
         "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
+        "OutcomeEnum": "optimizer.models.run.Recommendation.Outcome",
         "RunStatusEnum": "optimizer.models.run.OptimizationRun.Status",
+        "ShopperOutcomeEnum": "streaming.api.serializers.OUTCOMES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
