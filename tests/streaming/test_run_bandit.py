@@ -28,6 +28,7 @@ from pricing_site.embedded import mock_broker
 from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
 from tests.factories import make_listing
+from tests.streaming.test_stream_metrics import free_port, get
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SESSION_SECONDS = 4  # the development broker takes 3 s to form a group
@@ -137,10 +138,13 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     for number in range(3):
         make_listing(f"S{number}")
     events = demand_events(1_600)
-    process = bandit()
+    port = free_port()
+    process = bandit(STREAM_METRICS_PORT=str(port))
     # Once more each, in another order; and poison between.
     produce(producer, Topic.DEMAND_EVENTS, [*events[:800], b"oops", *events[:400]], "event_id")
     wait_for(lambda: PricingDecision.objects.count() >= 800)
+    wait_for(lambda: get(port, "/readyz")[0] == 200)
+    assert 'streaming_dead_letters_total{reason="not_json"} 1.0' in get(port, "/metrics")[1]
     first = list(PricingDecision.objects.values_list("decision_id", flat=True))
     early = outcomes_of([{"decision_id": str(each)} for each in first])
     process.send_signal(signal.SIGSTOP)  # so that all of it lies there at once, and the kill falls into the middle
