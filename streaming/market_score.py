@@ -21,8 +21,10 @@ class MarketScore:
         self.seen: dict[tuple[str, ...], set[float]] = defaultdict(set)
         self.last: deque[bool] = deque(maxlen=LAST)
         self.earned = self.possible = 0.0
+        self.counted = 0
 
     def count(self, decision: Mapping[str, Any]) -> None:
+        self.counted += 1
         prices = self.seen[tuple(str(decision[name]) for name in ("channel", "sku", "location", "intensity"))]
         price = float(decision["price"])
         prices.add(price)

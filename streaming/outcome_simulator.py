@@ -36,7 +36,14 @@ class OutcomeSimulator:
         self.consumer: Any = None  # kafka-python is not typed
         self.producer: Any = None
 
+    @property
+    def is_reading(self) -> bool:
+        return self.consumer is not None and bool(self.consumer.assignment())
+
     def run(self) -> None:
+        self.producer = KafkaProducer(**client_settings(), linger_ms=20, max_block_ms=10_000)
+        for topic in (Topic.PRICING_DECISIONS, Topic.PRICING_OUTCOMES):
+            self.producer.partitions_for(topic.deployed_name)  # brokers that create topics do so when asked for them
         self.consumer = KafkaConsumer(
             Topic.PRICING_DECISIONS.deployed_name,
             **client_settings(),
@@ -45,7 +52,6 @@ class OutcomeSimulator:
             enable_auto_commit=False,
             fetch_max_wait_ms=50,
         )
-        self.producer = KafkaProducer(**client_settings(), linger_ms=20, max_block_ms=10_000)
         try:
             while not self.stop.is_set() and not self._is_done():
                 self._step()

@@ -4,6 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Column, Table
@@ -50,7 +51,9 @@ class Command(BaseCommand):
 def shown(status: BanditStatus, contexts: int) -> Group:
     if not status.decisions:
         return Group(Text("No decisions yet: start run_bandit, and produce_demand to try it."))
-    table = Table(Column("context", no_wrap=True), Column("price", justify="right"), *_numbers())
+    table = Table(
+        Column("context", no_wrap=True), Column("price", justify="right", no_wrap=True), *_numbers(), box=SIMPLE
+    )
     for each in status.contexts[:contexts]:
         _add(table, each)
     more = len(status.contexts) - contexts
@@ -63,8 +66,8 @@ def shown(status: BanditStatus, contexts: int) -> Group:
 
 
 def _numbers() -> list[Column]:
-    names = ("bought", "left", "buys, expected", "90 % interval", "reward", "recent")
-    return [Column(name, justify="right") for name in names]
+    names = ("bought", "left", "buys", "90 %", "reward", "recent")
+    return [Column(name, justify="right", no_wrap=True) for name in names]
 
 
 def _add(table: Table, status: ContextStatus) -> None:
@@ -78,7 +81,7 @@ def _add(table: Table, status: ContextStatus) -> None:
             f"{arm.purchases:,}",
             f"{arm.rejections:,}",
             f"{arm.mean:.1%}",
-            f"{arm.low:.1%} to {arm.high:.1%}",
+            f"{arm.low:.0%}–{arm.high:.0%}",
             f"{arm.reward:.3f}",
             f"{share:.0%}",
             style="bold green" if arm is status.best else "",
