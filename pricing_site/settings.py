@@ -21,6 +21,8 @@ REDIS_URL = env("REDIS_URL", default="")
 KAFKA_BOOTSTRAP_SERVERS = env("KAFKA_BOOTSTRAP_SERVERS", default="")
 KAFKA_API_VERSION = tuple(int(part) for part in env.list("KAFKA_API_VERSION", default=[])) or None
 KAFKA_TOPIC_PREFIX = env("KAFKA_TOPIC_PREFIX", default="")
+STREAM_METRICS_PORT = env.int("STREAM_METRICS_PORT", default=0)
+STREAM_MAX_LAG = env.int("STREAM_MAX_LAG", default=10_000)
 
 DEFAULT_CHANNEL = env("DEFAULT_CHANNEL", default="web")
 PRICE_CACHE_TTL_SECONDS = env.int("PRICE_CACHE_TTL_SECONDS", default=300)
@@ -200,7 +202,9 @@ SPECTACULAR_SETTINGS = {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
         "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
+        "OutcomeEnum": "optimizer.models.run.Recommendation.Outcome",
         "RunStatusEnum": "optimizer.models.run.OptimizationRun.Status",
+        "ShopperOutcomeEnum": "streaming.api.serializers.OUTCOMES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

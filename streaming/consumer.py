@@ -17,14 +17,15 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from catalog.selectors.listings import active_listings
-from experiments.selectors.streams import PartitionKey, stored_offsets
+from experiments.selectors.streams import PartitionKey, outbox_state, stored_offsets
 from experiments.services.record_outcomes import expire_decisions
 from experiments.services.streams import Advance
 from streaming.handlers import TRY_AGAIN, handle_batch
 from streaming.kafka_settings import client_settings
 from streaming.messages import Message
+from streaming.metrics import StreamMetrics
 from streaming.relay import Relay
-from streaming.topics import CONSUMED, Topic
+from streaming.topics import CONSUMED, REPLAY_OF, Topic
 from streaming.waiting import wait_until_nothing_is_missing
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ RETRY_SECONDS = 1.0
 BROKER_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 EXPIRE_SECONDS = 60.0
+MEASURE_SECONDS = 2.0
 
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 
@@ -54,14 +56,22 @@ class BanditStream:
     ``StreamOffset.lost`` and logged as an error: outcomes that are lost teach nothing, their decisions expire.
     """
 
-    def __init__(self, *, stop: threading.Event, rng: np.random.Generator, session_timeout_seconds: float = 10) -> None:
+    def __init__(
+        self,
+        *,
+        stop: threading.Event,
+        rng: np.random.Generator,
+        session_timeout_seconds: float = 10,
+        metrics: StreamMetrics | None = None,
+    ) -> None:
         self.stop = stop
         self.rng = rng
+        self.metrics = metrics or StreamMetrics(max_lag=settings.STREAM_MAX_LAG)
         self.session_timeout_ms = int(session_timeout_seconds * 1000)
         self.expected: dict[PartitionKey, int | None] = {}
         self.unsought: set[TopicPartition] = set()
         self.counts: Counter[str] = Counter()
-        self.reported_at = self.expired_at = 0.0
+        self.reported_at = self.expired_at = self.measured_at = 0.0
         self.consumer: Any = None  # kafka-python is not typed
         self.relay = Relay()
         self.cluster = ""
@@ -166,19 +176,18 @@ class BanditStream:
 
     def _learn_from(self, records: Records) -> None:
         advances = {tuple(partition): self._advance(partition, found) for partition, found in records.items()}
-        self.counts += handle_batch(
-            messages=[
-                Message(NAMED[record.topic], record.partition, record.offset, record.value or b"")
-                for found in records.values()
-                for record in found
-            ],
-            cluster=self.cluster,
-            advances=advances,
-            now=timezone.now(),
-            rng=self.rng,
-        )
+        messages = [
+            Message(NAMED[record.topic], record.partition, record.offset, record.value or b"", _replay_of(record))
+            for found in records.values()
+            for record in found
+        ]
+        with self.metrics.batch_seconds.time():
+            counts = handle_batch(
+                messages=messages, cluster=self.cluster, advances=advances, now=timezone.now(), rng=self.rng
+            )
+        self.metrics.batch_messages.inc(len(messages))
+        self._count(counts + Counter(lost=sum(advance.lost for advance in advances.values())))
         self.expected |= {key: advance.next_offset for key, advance in advances.items()}
-        self.counts += Counter(lost=sum(advance.lost for advance in advances.values()))
         self.consumer.commit_async(
             {TopicPartition(*key): OffsetAndMetadata(advance.next_offset, "", -1) for key, advance in advances.items()}
         )
@@ -203,11 +212,31 @@ class BanditStream:
     def _do_housekeeping(self) -> None:
         now = time.monotonic()
         if now - self.expired_at > EXPIRE_SECONDS:
-            self.counts += Counter(expired=expire_decisions(now=timezone.now()))
+            self._count(Counter(expired=expire_decisions(now=timezone.now())))
             self.expired_at = now
+        if now - self.measured_at > MEASURE_SECONDS:
+            self._measure()
+            self.measured_at = now
         if now - self.reported_at > REPORT_SECONDS:
             self._report()
             self.reported_at = now
+
+    def _count(self, counts: Counter[str]) -> None:
+        self.counts += counts
+        self.metrics.count(counts)
+
+    def _measure(self) -> None:
+        """Say how far we are behind: in each partition that is ours, and in the outbox."""
+        lag = {}
+        for partition in self.consumer.assignment():
+            end = self.consumer.highwater(partition)
+            if end is not None:
+                lag[tuple(partition)] = max(0, end - (self.expected.get(tuple(partition)) or 0))
+        if self.consumer.assignment():
+            self.metrics.set_lag(lag)
+        waiting, oldest = outbox_state()
+        self.metrics.outbox.set(waiting)
+        self.metrics.outbox_age.set(0 if oldest is None else (timezone.now() - oldest).total_seconds())
 
     def _report(self) -> None:
         if self.counts:
@@ -239,6 +268,12 @@ class SeekLater(ConsumerRebalanceListener):
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self.stream.consumer.pause(*assigned)
         self.stream.unsought = set(assigned)
+
+
+def _replay_of(record: ConsumerRecord) -> int | None:
+    """Return the dead letter that a message once was; a header that is no number of ours says nothing."""
+    value = dict(record.headers).get(REPLAY_OF, b"")
+    return int(value) if value.isdigit() and len(value) < 19 else None
 
 
 NAMED = {topic.deployed_name: topic for topic in Topic}

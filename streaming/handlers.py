@@ -94,6 +94,8 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator)
         purchased = [outcome.decision_id for outcome in learned.learned if outcome.purchased]
         strangers = set(map(id, learned.unknown))
         letters += [message.unusable("unknown_decision") for outcome, message in outcomes if id(outcome) in strangers]
+        premature = set(map(id, learned.premature))
+        letters += [message.unusable("before_decision") for outcome, message in outcomes if id(outcome) in premature]
         counts += Counter(
             learned=len(learned.learned),
             duplicate_outcomes=len(learned.duplicates),

@@ -28,9 +28,11 @@ class Message:
     partition: int
     offset: int
     value: bytes
+    replay_of: int | None = None
 
     def unusable(self, reason: str, detail: str = "") -> Unusable:
-        return Unusable(self.topic, self.partition, self.offset, reason, detail[:DETAIL_CHARACTERS], self.value)
+        detail = detail[:DETAIL_CHARACTERS]
+        return Unusable(self.topic, self.partition, self.offset, reason, detail, self.value, self.replay_of)
 
 
 class PoisonError(Exception):
@@ -107,7 +109,23 @@ def decision_message(decided: DecidedPrice) -> Envelope:
         "currency": decided.currency,
         "propensity": decided.propensity,
     }
-    return Envelope(Topic.PRICING_DECISIONS, str(decided.decision_id), payload)
+    event = decided.event
+    key = context_key(channel=event.channel, sku=event.sku, location=event.location)
+    return Envelope(Topic.PRICING_DECISIONS, key, json.dumps(payload).encode())
+
+
+def outcome_message(outcome: Outcome, *, channel: str, sku: str, location: str) -> Envelope:
+    """The event's id follows from the outcome: the same outcome sent twice is the same message."""
+    kind = "purchased" if outcome.purchased else "rejected"
+    payload = {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": str(uuid.uuid5(outcome.decision_id, kind)),
+        "decision_id": str(outcome.decision_id),
+        "outcome": kind,
+        "occurred_at": outcome.occurred_at.isoformat(),
+    }
+    key = context_key(channel=channel, sku=sku, location=location)
+    return Envelope(Topic.PRICING_OUTCOMES, key, json.dumps(payload).encode())
 
 
 def dead_letter_message(letter: Unusable, now: datetime) -> Envelope:
@@ -122,4 +140,9 @@ def dead_letter_message(letter: Unusable, now: datetime) -> Envelope:
         "truncated": len(letter.payload) > DEAD_LETTER_BYTES,
         "failed_at": now.isoformat(),
     }
-    return Envelope(Topic.DEAD_LETTERS, f"{letter.topic}:{letter.partition}:{letter.offset}", payload)
+    return Envelope(Topic.DEAD_LETTERS, f"{letter.topic}:{letter.partition}", json.dumps(payload).encode())
+
+
+def context_key(*, channel: str, sku: str, location: str) -> str:
+    """Return the key that keeps all that concerns a listing at a location in one partition, in order."""
+    return f"{channel}:{sku}:{location}"

@@ -1,6 +1,5 @@
 """The outbox to Kafka: every message at least once, in order of its commit; receivers drop ids that they have seen."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +7,9 @@ from kafka import KafkaProducer
 
 from experiments.services.streams import Envelope, send_enqueued
 from streaming.kafka_settings import client_settings
-from streaming.topics import Topic
+from streaming.topics import REPLAY_OF, Topic
 
-BATCH = 1_000
+ROWS = 10
 PATIENCE_MS = 2_000
 
 
@@ -33,14 +32,20 @@ class Relay:
         return self.producer
 
     def send_waiting(self) -> int:
-        """Send up to one batch; return how many. Raises KafkaError if the broker did not take all: they stay."""
-        return send_enqueued(send=self._send, limit=BATCH)
+        """Send the oldest rows; return how many messages they held.
+
+        Raises KafkaError if the broker did not take all: they stay.
+        """
+        return send_enqueued(send=self._send, limit=ROWS)
 
     def _send(self, messages: Sequence[Envelope]) -> None:
         producer = self._connected()
         sent = [
             producer.send(
-                Topic(each.topic).deployed_name, key=each.key.encode(), value=json.dumps(each.payload).encode()
+                Topic(each.topic).deployed_name,
+                key=each.key.encode(),
+                value=each.value,
+                headers=[] if each.replay_of is None else [(REPLAY_OF, str(each.replay_of).encode())],
             )
             for each in messages
         ]

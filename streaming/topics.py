@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 
 SCHEMAS = Path(__file__).with_name("schemas")
 SCHEMA_VERSION = 1
+REPLAY_OF = "replay-of"
+"""The header of a message that is sent once more: the dead letter that it was."""
 
 
 class Topic(StrEnum):

@@ -12,6 +12,7 @@ PERMISSION_OF_SCOPE = {
     Scope.RUNS_WRITE: "optimizer.add_optimizationrun",
     Scope.OVERRIDES_WRITE: "catalog.add_priceoverride",
     Scope.KILL_SWITCH_WRITE: "catalog.add_killswitch",
+    Scope.DECISIONS_WRITE: "experiments.add_pricingdecision",
     Scope.APPROVALS_WRITE: "catalog.change_priceapproval",
 }
 

@@ -18,6 +18,7 @@ class Scope(models.TextChoices):
     RUNS_WRITE = "runs:write", "start optimisation runs and read them"
     OVERRIDES_WRITE = "overrides:write", "schedule overrides and promotions, cancel and read them"
     KILL_SWITCH_WRITE = "kill-switch:write", "flip and lift kill switches"
+    DECISIONS_WRITE = "decisions:write", "have the bandit decide prices, and report outcomes"
     APPROVALS_WRITE = "approvals:write", "approve and reject prices that wait, as the key's owner"
 
 

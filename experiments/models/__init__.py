@@ -6,7 +6,7 @@ from experiments.models.bandit import (
     IntensityPolicy,
     PricingDecision,
 )
-from experiments.models.stream import DeadLetter, OutboxMessage, StreamOffset
+from experiments.models.stream import DeadLetter, OutboxBatch, StreamOffset
 
 __all__ = [
     "BanditArm",
@@ -15,7 +15,7 @@ __all__ = [
     "DeadLetter",
     "DemandIntensity",
     "IntensityPolicy",
-    "OutboxMessage",
+    "OutboxBatch",
     "PricingDecision",
     "StreamOffset",
 ]

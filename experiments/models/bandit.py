@@ -138,7 +138,7 @@ class PricingDecision(models.Model):
         WAITING = "waiting", "waiting for its outcome"
         PURCHASED = "purchased"
         REJECTED = "rejected"
-        EXPIRED = "expired", "expired: taught nothing"
+        EXPIRED = "expired", "expired: counted as a rejection"
 
     decision_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     event_id = models.UUIDField(unique=True, help_text="The demand event: delivered again, it is not decided again.")

@@ -3,6 +3,7 @@
 These rows live here, below the code that speaks Kafka, so that they commit together with what was learned.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -26,16 +27,20 @@ class StreamOffset(models.Model):
         return f"{self.topic}[{self.partition}] at {self.next_offset}"
 
 
-class OutboxMessage(models.Model):
-    """A message to send to Kafka; deleted once the broker has it, so the table holds only what waits."""
+class OutboxBatch(models.Model):
+    """Messages of one transaction to one topic, to be sent to Kafka; deleted once the broker has them all."""
 
     topic = models.CharField(max_length=249, help_text="Without the deployment's prefix.")
-    key = models.CharField(max_length=200)
-    payload = models.JSONField()
+    keys = ArrayField(models.CharField(max_length=300))
+    values = ArrayField(models.BinaryField(), help_text="As many as keys.")
+    replay_of = models.BigIntegerField(null=True, help_text="The dead letter that is sent once more.")
     created_at = models.DateTimeField()
 
+    class Meta:
+        verbose_name_plural = "outbox batches"
+
     def __str__(self) -> str:
-        return f"{self.topic} {self.key}"
+        return f"{len(self.keys)} messages to {self.topic}"
 
 
 class DeadLetter(models.Model):
@@ -48,6 +53,10 @@ class DeadLetter(models.Model):
     detail = models.TextField(blank=True)
     payload = models.BinaryField()
     failed_at = models.DateTimeField()
+    replayed_at = models.DateTimeField(null=True, help_text="When it was sent once more.")
+    replay_of = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="The letter that failed here again."
+    )
 
     class Meta:
         get_latest_by = "failed_at"

@@ -1,15 +1,18 @@
 """The stream's book-keeping in Postgres: offsets, messages to send, messages that could not be used."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from experiments.models import DeadLetter, OutboxMessage, StreamOffset
+from experiments.models import DeadLetter, OutboxBatch, StreamOffset
 from experiments.selectors.streams import PartitionKey
+
+OUTBOX_ROW = 1_000
+"""Messages in one row of the outbox at most."""
 
 
 class StreamMovedError(Exception):
@@ -50,33 +53,52 @@ def advance_offsets(*, cluster: str, advances: Mapping[PartitionKey, Advance], n
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message for a topic (named without the deployment's prefix)."""
+    """A message for a topic (named without the deployment's prefix). Those of one key stay in order."""
 
     topic: str
     key: str
-    payload: dict[str, Any]
+    value: bytes
+    replay_of: int | None = None
 
 
 def enqueue_messages(*, messages: Sequence[Envelope], now: datetime) -> None:
     """Put messages into the outbox; they are sent if and only if the surrounding transaction commits."""
-    OutboxMessage.objects.bulk_create(
-        [OutboxMessage(topic=each.topic, key=each.key, payload=each.payload, created_at=now) for each in messages],
-        batch_size=2000,
+    batches: dict[tuple[str, int | None], list[Envelope]] = defaultdict(list)
+    for each in messages:
+        batches[each.topic, each.replay_of].append(each)
+    OutboxBatch.objects.bulk_create(
+        OutboxBatch(
+            topic=topic,
+            keys=[each.key for each in some],
+            values=[each.value for each in some],
+            replay_of=replay_of,
+            created_at=now,
+        )
+        for (topic, replay_of), found in batches.items()
+        for some in (found[start : start + OUTBOX_ROW] for start in range(0, len(found), OUTBOX_ROW))
     )
 
 
 @transaction.atomic
 def send_enqueued(*, send: Callable[[list[Envelope]], None], limit: int) -> int:
-    """Hand the oldest messages to ``send`` and delete them; return how many.
+    """Hand the oldest batches to ``send`` and delete them; return how many messages they held.
 
     ``send`` returns once the broker has all of them, or raises: then they stay, and some may be sent a second time.
     The rows are locked meanwhile; another process takes the next ones.
+
+    Args:
+        limit: of rows, each of `OUTBOX_ROW` messages at most.
     """
-    rows = list(OutboxMessage.objects.select_for_update(skip_locked=True).order_by("pk")[:limit])
-    if rows:
-        send([Envelope(row.topic, row.key, row.payload) for row in rows])
-        OutboxMessage.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return len(rows)
+    rows = list(OutboxBatch.objects.select_for_update(skip_locked=True).order_by("pk")[:limit])
+    messages = [
+        Envelope(row.topic, key, bytes(value), row.replay_of)
+        for row in rows
+        for key, value in zip(row.keys, row.values, strict=True)
+    ]
+    if messages:
+        send(messages)
+        OutboxBatch.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(messages)
 
 
 @dataclass(frozen=True)
@@ -89,10 +111,13 @@ class Unusable:
     reason: str
     detail: str
     payload: bytes
+    replay_of: int | None = None
 
 
 def bury_messages(*, letters: Sequence[Unusable], now: datetime) -> None:
-    """Store messages that cannot be used, as they came."""
+    """Store messages that cannot be used, as they came; one that was a letter before names it."""
+    named = {letter.replay_of for letter in letters if letter.replay_of is not None}
+    known = set(DeadLetter.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
     DeadLetter.objects.bulk_create(
         [
             DeadLetter(
@@ -103,6 +128,7 @@ def bury_messages(*, letters: Sequence[Unusable], now: datetime) -> None:
                 detail=letter.detail.replace("\0", "\\0"),
                 payload=letter.payload,
                 failed_at=now,
+                replay_of_id=letter.replay_of if letter.replay_of in known else None,
             )
             for letter in letters
         ],

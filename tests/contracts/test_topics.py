@@ -95,14 +95,14 @@ def test_our_decisions_fit_their_schema():
     event = parse_demand_event(message(Topic.DEMAND_EVENTS, EVENT))
     decided = DecidedPrice(uuid.uuid4(), event, "high", "2.80", "2.55", "GBP", 0.01, now, now + OUTCOME_WINDOW)
     envelope = decision_message(decided)
-    Topic.PRICING_DECISIONS.validator.validate(envelope.payload)
-    assert envelope.key == envelope.payload["decision_id"]
+    Topic.PRICING_DECISIONS.validator.validate(json.loads(envelope.value))
+    assert envelope.key == f"{decided.event.channel}:{decided.event.sku}:{decided.event.location}"
 
 
 @pytest.mark.parametrize("payload", [b"oops", b"\x00\xff", b"x" * 1_000_000])
 def test_our_dead_letters_fit_their_schema_and_the_broker(payload):
     letter = message(Topic.DEMAND_EVENTS, payload).unusable("not_json", "a \0 and a \ud800")
     envelope = dead_letter_message(letter, timezone.now())
-    Topic.DEAD_LETTERS.validator.validate(envelope.payload)
-    assert envelope.payload["truncated"] == (len(payload) > DEAD_LETTER_BYTES)
-    assert len(json.dumps(envelope.payload)) < 100_000
+    Topic.DEAD_LETTERS.validator.validate(json.loads(envelope.value))
+    assert json.loads(envelope.value)["truncated"] == (len(payload) > DEAD_LETTER_BYTES)
+    assert len(envelope.value) < 100_000

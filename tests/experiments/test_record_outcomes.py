@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from experiments.models import BanditArm, PricingDecision
 from experiments.services.decide_prices import OUTCOME_WINDOW, DemandEvent, decide_prices
-from experiments.services.record_outcomes import Outcome, expire_decisions, record_outcomes
+from experiments.services.record_outcomes import CLOCK_TOLERANCE, Outcome, expire_decisions, record_outcomes
 from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db
@@ -71,24 +71,42 @@ def test_an_unknown_decision_is_reported_and_the_rest_is_learned():
     assert (report.unknown, len(report.learned)) == ([stranger], 1)
 
 
-def test_an_outcome_after_the_window_expires_the_decision_and_teaches_nothing():
+def test_without_an_outcome_in_time_a_decision_counts_as_a_rejection_once():
+    decisions(3)
+    much_later = NOW + OUTCOME_WINDOW + timedelta(days=3)
+    assert [expire_decisions(now=much_later, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert learned() == (0, 3)
+
+
+@pytest.mark.parametrize("expired_before", [True, False])
+def test_an_outcome_after_the_window_leaves_the_assumed_rejection(expired_before):
     (decision,) = decisions(1)
-    report = record(outcome(decision, after=OUTCOME_WINDOW + timedelta(seconds=1)))
+    much_later = NOW + OUTCOME_WINDOW + timedelta(days=3)
+    if expired_before:
+        expire_decisions(now=much_later)
+    report = record(outcome(decision, after=OUTCOME_WINDOW + timedelta(seconds=1)), now=much_later)
     assert len(report.late) == 1
     decision.refresh_from_db()
     assert decision.state == "expired"
-    assert learned() == (0, 0)
+    assert learned() == (0, 1)
 
 
-def test_an_outcome_that_happened_in_time_counts_however_late_it_arrives():
-    waiting, settled = decisions(2)
-    record(outcome(settled))
+@pytest.mark.parametrize(("purchased", "counts"), [(True, (1, 0)), (False, (0, 1))])
+def test_an_outcome_that_happened_in_time_counts_however_late_it_arrives(purchased, counts):
+    (decision,) = decisions(1)
     much_later = NOW + OUTCOME_WINDOW + timedelta(days=3)
-    assert expire_decisions(now=much_later) == 1
-    waiting.refresh_from_db()
-    assert waiting.state == "expired"
-    assert len(record(outcome(waiting, after=OUTCOME_WINDOW), now=much_later).learned) == 1
-    assert learned() == (2, 0)
+    expire_decisions(now=much_later)
+    assert learned() == (0, 1)
+    assert len(record(outcome(decision, purchased, after=OUTCOME_WINDOW), now=much_later).learned) == 1
+    assert len(record(outcome(decision, purchased, after=OUTCOME_WINDOW), now=much_later).duplicates) == 1
+    assert learned() == counts
+
+
+def test_an_outcome_from_before_its_decision_is_none_unless_the_clocks_may_differ():
+    first, second = decisions(2)
+    report = record(outcome(first, after=-CLOCK_TOLERANCE), outcome(second, after=-timedelta(minutes=6)))
+    assert ([each.decision_id for each in report.learned], len(report.premature)) == ([first.decision_id], 1)
+    assert learned() == (1, 0)
 
 
 def test_the_posterior_does_not_depend_on_order_or_batches():

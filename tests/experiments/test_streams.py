@@ -2,7 +2,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from experiments.models import DeadLetter, OutboxMessage, StreamOffset
+from experiments.models import DeadLetter, OutboxBatch, StreamOffset
 from experiments.selectors.streams import outbox_size, stored_offsets
 from experiments.services.streams import (
     Advance,
@@ -45,15 +45,17 @@ def test_a_process_that_was_overtaken_is_stopped(expected):
 
 
 def envelopes(number):
-    return [Envelope("pricing_decisions", f"k{index}", {"index": index}) for index in range(number)]
+    return [Envelope("pricing_decisions", f"k{index}", b"%d" % index) for index in range(number)]
 
 
 def test_messages_are_sent_in_order_and_leave_the_outbox_only_then():
-    enqueue_messages(messages=envelopes(3), now=NOW)
+    for number in (3, 2):
+        enqueue_messages(messages=envelopes(number), now=NOW)
     sent = []
-    assert send_enqueued(send=sent.extend, limit=2) == 2
-    assert sent == envelopes(3)[:2]
-    assert outbox_size() == 1
+    assert outbox_size() == 5
+    assert send_enqueued(send=sent.extend, limit=1) == 3
+    assert sent == envelopes(3)
+    assert outbox_size() == 2
 
 
 def test_messages_that_could_not_be_sent_stay():
@@ -64,7 +66,24 @@ def test_messages_that_could_not_be_sent_stay():
 
     with pytest.raises(TimeoutError):
         send_enqueued(send=fail, limit=10)
-    assert OutboxMessage.objects.count() == 2
+    assert outbox_size() == 2
+
+
+def test_many_messages_are_stored_in_some_rows_and_keep_their_order():
+    enqueue_messages(messages=envelopes(2_500), now=NOW)
+    assert OutboxBatch.objects.count() == 3
+    sent = []
+    while send_enqueued(send=sent.extend, limit=1):
+        pass
+    assert sent == envelopes(2_500) and not OutboxBatch.objects.exists()
+
+
+def test_a_letter_that_fails_again_names_the_first_and_one_that_never_was_is_not_named():
+    bury_messages(letters=[Unusable("t", 1, 7, "not_json", "", b"x")], now=NOW)
+    first = DeadLetter.objects.get()
+    again = [Unusable("t", 1, 8 + n, "not_json", "", b"x", replay_of) for n, replay_of in enumerate((first.pk, 10**12))]
+    bury_messages(letters=again, now=NOW)
+    assert list(DeadLetter.objects.order_by("offset").values_list("replay_of", flat=True)) == [None, first.pk, None]
 
 
 def test_a_dead_letter_keeps_the_bytes_as_they_came():

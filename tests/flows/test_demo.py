@@ -64,7 +64,7 @@ class Shop:
 
     def start_demo(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "manage.py", "demo"],
+            [sys.executable, "manage.py", "demo", "--learn", "3"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

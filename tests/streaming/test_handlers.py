@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.db.models import Sum
 from django.utils import timezone
 
-from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision
+from experiments.models import BanditArm, DeadLetter, OutboxBatch, PricingDecision
 from experiments.selectors.streams import stored_offsets
 from experiments.services.streams import Advance, StreamMovedError
 from optimizer.models import ActivityIncrement
@@ -32,9 +32,9 @@ def outcome(decision, kind="purchased"):
     return Topic.PRICING_OUTCOMES, OUTCOME | fields | {"outcome": kind}
 
 
-def handle(*payloads, expected=None):
+def handle(*payloads, expected=None, replay_of=None):
     messages = [
-        Message(topic, 0, offset, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+        Message(topic, 0, offset, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), replay_of)
         for offset, (topic, payload) in enumerate(payloads)
     ]
     begin = expected or 0
@@ -50,9 +50,10 @@ def handle(*payloads, expected=None):
 def test_a_demand_event_becomes_a_decision_and_a_message():
     make_listing("A")
     assert handle(event()) == Counter(decided=1)
-    message = OutboxMessage.objects.get()
+    message = OutboxBatch.objects.get()
     assert message.topic == "pricing_decisions"
-    Topic.PRICING_DECISIONS.validator.validate(message.payload)
+    assert message.keys == ["web:A:london"]
+    Topic.PRICING_DECISIONS.validator.validate(json.loads(bytes(message.values[0])))
     assert stored_offsets(cluster="c") == {("demand_events", 0): 1}
 
 
@@ -73,8 +74,10 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_rest_is_done():
     )
     reasons = dict(DeadLetter.objects.values_list("offset", "reason"))
     assert reasons == {1: "not_json", 2: "unknown_listing", 3: "unknown_decision", 4: "invalid"}
-    for message in OutboxMessage.objects.filter(topic="pricing_dead_letters"):
-        Topic.DEAD_LETTERS.validator.validate(message.payload)
+    letters = [bytes(value) for row in OutboxBatch.objects.filter(topic="pricing_dead_letters") for value in row.values]
+    assert len(letters) == 4
+    for letter in letters:
+        Topic.DEAD_LETTERS.validator.validate(json.loads(letter))
 
 
 def test_text_that_the_database_cannot_hold_is_one_dead_letter():

@@ -18,7 +18,9 @@ from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from experiments.models import BanditArm, DeadLetter, OutboxMessage, PricingDecision, StreamOffset
+from experiments.models import BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
+from experiments.selectors.streams import outbox_size
+from experiments.services.streams import Envelope, enqueue_messages
 from optimizer.features.online import stored_records
 from optimizer.features.rows import PLACE
 from optimizer.models import ActivityIncrement
@@ -26,6 +28,7 @@ from pricing_site.embedded import mock_broker
 from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
 from tests.factories import make_listing
+from tests.streaming.test_stream_metrics import free_port, get
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SESSION_SECONDS = 4  # the development broker takes 3 s to form a group
@@ -135,10 +138,13 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     for number in range(3):
         make_listing(f"S{number}")
     events = demand_events(1_600)
-    process = bandit()
+    port = free_port()
+    process = bandit(STREAM_METRICS_PORT=str(port))
     # Once more each, in another order; and poison between.
     produce(producer, Topic.DEMAND_EVENTS, [*events[:800], b"oops", *events[:400]], "event_id")
     wait_for(lambda: PricingDecision.objects.count() >= 800)
+    wait_for(lambda: get(port, "/readyz")[0] == 200)
+    assert 'streaming_dead_letters_total{reason="not_json"} 1.0' in get(port, "/metrics")[1]
     first = list(PricingDecision.objects.values_list("decision_id", flat=True))
     early = outcomes_of([{"decision_id": str(each)} for each in first])
     process.send_signal(signal.SIGSTOP)  # so that all of it lies there at once, and the kill falls into the middle
@@ -151,7 +157,7 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     assert PricingDecision.objects.exclude(state="waiting").count() < len(first), "the kill came too late"
 
     process = bandit()
-    wait_for(lambda: PricingDecision.objects.count() == 1_600 and not OutboxMessage.objects.exists())
+    wait_for(lambda: PricingDecision.objects.count() == 1_600 and not OutboxBatch.objects.exists())
     wait_for(lambda: PricingDecision.objects.exclude(state="waiting").count() == len(first))
     decisions = read_all(Topic.PRICING_DECISIONS)
     unique = {decision["decision_id"]: decision for decision in decisions}
@@ -193,11 +199,11 @@ def test_stopped_while_the_broker_is_dead_it_exits_in_time_and_keeps_what_it_cou
     finally:
         broker.kill()
         broker.communicate()
-    OutboxMessage.objects.create(topic="pricing_decisions", key="k", payload={}, created_at=timezone.now())
+    enqueue_messages(messages=[Envelope("pricing_decisions", "k", b"{}")], now=timezone.now())
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
-    assert OutboxMessage.objects.count() == 1
+    assert outbox_size() == 1
 
 
 def test_without_a_broker_it_waits_says_so_and_still_stops_at_once(bandit):

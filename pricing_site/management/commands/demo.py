@@ -3,7 +3,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.test import Client
 from django.utils import timezone
 from rich.console import Console
@@ -26,6 +26,11 @@ Result = TypeVar("Result")
 
 class Command(BaseCommand):
     help = "Run the main job on real data: import, learn, optimise, publish, serve, report. Every step is done once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--learn", type=float, default=60, metavar="SECONDS", help="of the bandit at work, at the end; 0: none"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console()
@@ -55,8 +60,11 @@ class Command(BaseCommand):
         self._step("report", lambda: write_whole(report, self._render(run)))
         self.console.print(summary_table(run))
         ask_storefront(self.console, Client(SERVER_NAME="localhost"), credentials.api_key, run)
+        took = monotonic() - started
+        if options["learn"] > 0 and settings.KAFKA_BOOTSTRAP_SERVERS:
+            self._learn(channel, options["learn"])
         self.console.print(f"\nReport: {report}", soft_wrap=True)
-        self.console.print(f"The job took {monotonic() - started:.1f} s. `make run` keeps it all running.")
+        self.console.print(f"The job took {took:.1f} s. `make run` keeps it all running.")
 
     def _step(self, name: str, work: Callable[[], Result]) -> Result:
         began = monotonic()
@@ -67,6 +75,13 @@ class Command(BaseCommand):
 
     def _say(self, text: str) -> None:
         self.console.print(f"  {text}", style="dim", soft_wrap=True)
+
+    def _learn(self, channel: Channel, seconds: float) -> None:
+        # Imported here: the job itself needs no Kafka.
+        from pricing_site.demo.learning import show_learning
+
+        self.console.print(f"[bold]learn online[/bold]: {seconds:.0f} s of made-up shoppers")
+        show_learning(self.console, channel, seconds)
 
     def _fit(self, channel: Channel) -> ElasticityFit:
         from optimizer.services.fit_elasticities import fit_channel

@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -7,6 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from rich.console import Console
+from rich.progress import Progress
 
 from catalog.selectors.listings import active_listings
 from streaming.kafka_settings import client_settings
@@ -14,13 +18,19 @@ from streaming.simulation import simulated_demand
 from streaming.stopping import event_set_by_signals
 from streaming.topics import Topic
 
+MONDAY = datetime(2026, 1, 5, 6, tzinfo=timezone.get_fixed_timezone(0))
+"""Where the market's clock begins: the same seed makes the same events on any day."""
+
 
 class Command(BaseCommand):
-    help = "Send made-up demand events, to see the bandit work."
+    help = (
+        "Send made-up demand events, to see the bandit work: places, demand and supply by the hour of a market's day."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--events", type=int, default=1_000)
+        parser.add_argument("--events", type=int, default=1_000, help="0: until SIGINT or SIGTERM")
         parser.add_argument("--per-second", type=float, default=100)
+        parser.add_argument("--day", type=float, default=60, metavar="SECONDS", help="length of the market's day")
         parser.add_argument("--products", type=int, default=20, help="the first so many of the channel")
         parser.add_argument("--channel", default=settings.DEFAULT_CHANNEL)
         parser.add_argument(
@@ -28,22 +38,46 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _require_positive(options)
         listings = active_listings(channel=options["channel"]).order_by("pk")
         skus = list(listings.values_list("product__sku", flat=True)[: options["products"]])
         if not skus:
-            raise CommandError(f"The channel {options['channel']!r} has no active products: import a catalogue first.")
-        stop = event_set_by_signals()
-        producer = KafkaProducer(**client_settings(), linger_ms=20, max_block_ms=10_000)
-        events = simulated_demand(channel=options["channel"], skus=skus, rng=np.random.default_rng(options["seed"]))
-        sent = 0
-        for event in islice(events, options["events"]):
-            payload = event | {"occurred_at": timezone.now().isoformat()}
-            producer.send(
-                Topic.DEMAND_EVENTS.deployed_name, key=event["event_id"].encode(), value=json.dumps(payload).encode()
+            channel = options["channel"]
+            raise CommandError(
+                f"--channel: {channel!r} has no active products: import a catalogue first.", returncode=2
             )
-            sent += 1
-            if stop.wait(1 / options["per_second"]):
-                break
+        events = simulated_demand(
+            channel=options["channel"],
+            skus=skus,
+            rng=np.random.default_rng(options["seed"]),
+            start=MONDAY,
+            step=timedelta(days=1) / (options["day"] * options["per_second"]),
+        )
+        try:
+            sent = self._send(islice(events, options["events"] or None), options)
+        except KafkaError as error:
+            raise CommandError(f"the broker does not take the events: {error}") from error
+        self.stdout.write(f"Sent {sent:,} demand events for {len(skus)} products.")
+
+    def _send(self, events: Any, options: dict[str, Any]) -> int:
+        stop, sent = event_set_by_signals(), 0
+        producer = KafkaProducer(**client_settings(), linger_ms=20, max_block_ms=10_000)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            for event in progress.track(events, total=options["events"] or None, description="demand events"):
+                payload = event | {"occurred_at": timezone.now().isoformat()}
+                key = f"{event['channel']}:{event['sku']}:{event['location']}".encode()
+                producer.send(Topic.DEMAND_EVENTS.deployed_name, key=key, value=json.dumps(payload).encode())
+                sent += 1
+                if stop.wait(1 / options["per_second"]):
+                    break
         producer.flush(timeout=10)
         producer.close(timeout=1)
-        self.stdout.write(f"Sent {sent:,} demand events for {len(skus)} products.")
+        return sent
+
+
+def _require_positive(options: dict[str, Any]) -> None:
+    for name in ("per_second", "day", "products"):
+        if options[name] <= 0:
+            raise CommandError(f"--{name.replace('_', '-')} is {options[name]}: give a number above 0", returncode=2)
+    if options["events"] < 0:
+        raise CommandError(f"--events is {options['events']}: give 0 or more", returncode=2)

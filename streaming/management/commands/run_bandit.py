@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from streaming.consumer import BanditStream
+from streaming.metrics import StreamMetrics
 from streaming.stopping import event_set_by_signals
 
 
@@ -24,7 +25,11 @@ class Command(BaseCommand):
         if not settings.KAFKA_BOOTSTRAP_SERVERS:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.")
         logging.getLogger("kafka").setLevel(logging.WARNING)
+        metrics = StreamMetrics(max_lag=settings.STREAM_MAX_LAG)
+        if settings.STREAM_METRICS_PORT:
+            metrics.serve(settings.STREAM_METRICS_PORT)
         BanditStream(
+            metrics=metrics,
             stop=event_set_by_signals(),
             rng=np.random.default_rng(options["seed"]),
             session_timeout_seconds=options["session_timeout"],

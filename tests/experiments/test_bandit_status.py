@@ -1,0 +1,58 @@
+import uuid
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from scipy import stats
+
+from experiments.models import BanditArm, PricingDecision
+from experiments.selectors.bandit_status import bandit_status
+from experiments.services.decide_prices import DemandEvent, decide_prices
+from tests.factories import make_channel, make_listing
+
+pytestmark = pytest.mark.django_db
+
+
+def decide(*skus, location="london"):
+    now = timezone.now()
+    events = [DemandEvent(uuid.uuid4(), "web", sku, location, 1, 1, now) for sku in skus]
+    decide_prices(events=events, now=now, rng=np.random.default_rng(0))
+
+
+def test_the_busiest_contexts_come_first_with_what_is_believed_of_their_arms(django_assert_max_num_queries):
+    make_listing("A"), make_listing("B")
+    decide(*["A"] * 30, *["B"] * 60)
+    BanditArm.objects.filter(context__listing__product__sku="A", price=10).update(alpha=31, beta=11)
+    with django_assert_max_num_queries(5):
+        status = bandit_status(channel="web", last=1_000)
+    first, second = status.contexts
+    assert [first.context.listing.product.sku, first.recent, second.recent] == ["B", 60, 30]
+    best = second.best
+    assert (str(best.price), best.purchases, best.rejections) == ("10.0000", 30, 10)
+    assert (best.low, best.high) == pytest.approx(stats.beta(31, 11).interval(0.9))
+    assert second.best_share == best.recent / 30 == PricingDecision.objects.filter(arm__alpha=31).count() / 30
+    assert status.best_share == (first.best.recent + best.recent) / 90
+
+
+def test_only_the_newest_decisions_count():
+    make_listing("A")
+    decide(*["A"] * 20)
+    decide(*["A"] * 10, location="leeds")
+    assert [each.context.location for each in bandit_status(channel="web", last=10).contexts] == ["leeds"]
+
+
+def test_the_command_shows_it_and_says_where_there_is_nothing(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    make_channel()
+    call_command("bandit_status", once=True)
+    assert "No decisions yet" in capsys.readouterr().out
+    make_listing("A"), make_listing("B")
+    decide(*["A"] * 20, "B")
+    call_command("bandit_status", once=True, contexts=1)
+    shown = capsys.readouterr().out
+    assert "A london medium" in shown and "of the last 21 decisions" in shown and "1 are not shown" in shown
+    for option, cure in [({"last": 0}, "--last is 0"), ({"channel": "moon"}, "moon")]:
+        with pytest.raises(CommandError, match=cure) as error:
+            call_command("bandit_status", once=True, **option)
+        assert error.value.returncode == 2
