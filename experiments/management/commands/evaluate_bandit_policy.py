@@ -1,5 +1,4 @@
-from argparse import ArgumentTypeError
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -8,18 +7,11 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Column, Table
 
+from catalog.arguments import a_moment
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from experiments.selectors.policy_values import PolicyValue, policy_values
 from experiments.stats.off_policy import Estimate
 from experiments.stats.target_policies import POLICIES
-
-
-def a_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no moment: give one like 2026-11-26T09:00+00:00") from None
-    return moment if moment.tzinfo else timezone.make_aware(moment)
 
 
 class Command(BaseCommand):

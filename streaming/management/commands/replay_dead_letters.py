@@ -1,22 +1,13 @@
-from argparse import ArgumentTypeError
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from catalog.arguments import a_moment
 from experiments.selectors.dead_letters import waiting_letters
 from experiments.services.dead_letters import replay_dead_letters
 from streaming.topics import CONSUMED
-
-
-def a_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no moment: give one like 2026-11-26T09:00+00:00") from None
-    return moment if moment.tzinfo else timezone.make_aware(moment)
 
 
 class Command(BaseCommand):
