@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from catalog.admin.base import PlainDecimalField
 from catalog.admin.paginator import approximate_count
-from catalog.models import LedgerPurge
+from catalog.models import LedgerPurge, Listing
+from catalog.models.listing import PriceSource
+from catalog.selectors.attention import BELOW_COST, COST_UNKNOWN
 from pricing_site.roles import set_up_roles
 from tests.factories import make_listing, publish
 
@@ -95,3 +97,17 @@ def test_a_manager_reads_purges_and_an_analyst_does_not(client):
         assert response.status_code == status
     assert "14,203" in response.content.decode() and "Purges of old prices" in response.content.decode()
     assert client.get(reverse("admin:catalog_ledgerpurge_add")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("rows", "index"),
+    [
+        (Listing.objects.filter(BELOW_COST), "listing_in_need"),
+        (Listing.objects.filter(COST_UNKNOWN), "listing_in_need"),
+        (Listing.objects.filter(price_source=PriceSource.OVERRIDE), "listing_rare_source"),
+    ],
+)
+def test_the_few_among_a_million_are_found_through_their_index(rows, index):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert index in rows.explain()
