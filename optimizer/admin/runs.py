@@ -32,6 +32,9 @@ def status_word(run: OptimizationRun) -> str:
     return str(run.status)
 
 
+TIMES = ("started_column", "finished_column")
+
+
 @admin.register(OptimizationRun)
 class OptimizationRunAdmin(ReadOnlyAdmin):
     change_form_outer_before_template = "optimizer/admin/run_panel.html"
@@ -53,24 +56,12 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
     fieldsets = (
         (
             "Run",
-            {
-                "fields": (
-                    "id",
-                    "channel",
-                    "objective",
-                    "fit",
-                    "publishes",
-                    "requested_by",
-                    "started_column",
-                    "finished_column",
-                    "device",
-                    "key",
-                )
-            },
+            {"fields": ("channel", "objective", "fit", "publishes", "requested_by", *TIMES)},
         ),
+        ("For support", {"classes": ("collapse",), "fields": ("id", "device", "key")}),
     )
 
-    readonly_fields = ("started_column", "finished_column")
+    readonly_fields = TIMES
 
     def name_of(self, row: OptimizationRun) -> str:
         return f"{row.get_objective_display().capitalize()} run of {moment(row.created_at)}"
