@@ -1,6 +1,6 @@
 """Regret of price bandits against the best price of every context, ours and peers side by side.
 
-100,000 rounds over 100 contexts × 11 prices in batches of 100, which see the same posterior. Regret is the expected
+100,000 rounds over 100 contexts × 11 prices in batches of 200, which see the same posterior. Regret is the expected
 reward given up, in % of the oracle's. No policy is told the world, nor how many rounds there will be. Every finished
 run is a line of ``--out``, and a run that is there is not run again: several processes may share the work by
 ``--seeds``, and an interrupted one goes on.
@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks.bandit_peers import Player, players
 from benchmarks.bandit_worlds import CONTEXTS, PRICES, WORLDS, delays
 
-BATCH = 100
+BATCH = 200
 KINDS = ("ride", "shop")
 
 

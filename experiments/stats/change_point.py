@@ -19,7 +19,8 @@ class ChangePointRestart(BetaPolicy):
 
     with B the Beta function. A change counts where ln B + ln(hazard) > 0 at the best τ; what came before is forgotten,
     and the rest is searched again. First the sum over all contexts is searched, which finds a change that all share
-    long before any context could, then each context by itself.
+    long before any context could, then each context by itself. A change is shared only where ln B > 0 for most
+    contexts: one that jumps alone does not make the others forget.
 
     For demand that jumps. It looks at counts only, so late outcomes may move a change point, as they should.
 
@@ -44,7 +45,7 @@ class ChangePointRestart(BetaPolicy):
         outcomes = np.stack([seen.purchases, seen.rejections])
         start = np.zeros(outcomes.shape[2], np.int64)
         if self.shared:
-            while (found := self._last_change(self._evidence(outcomes[:, start[0] :]).sum(axis=1))) > 0:
+            while (found := self._last_change(_shared(self._evidence(outcomes[:, start[0] :])))) > 0:
                 start += found
         for context in range(len(start)):
             own = outcomes[:, :, context : context + 1]
@@ -73,6 +74,11 @@ class ChangePointRestart(BetaPolicy):
         before = np.concatenate([np.zeros_like(total), through[:, :-1]], axis=1)
         after = total - before
         return np.asarray(sum(_marginal(part) for part in (before, after)) - _marginal(total))
+
+
+def _shared(evidence: Floats) -> Floats:
+    """Return the sum over contexts, −∞ where most of them speak against a change."""
+    return np.asarray(np.where((evidence > 0).mean(axis=1) > 0.5, evidence.sum(axis=1), -np.inf))
 
 
 def _marginal(outcomes: Ints) -> Floats:

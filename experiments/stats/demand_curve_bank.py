@@ -127,12 +127,14 @@ class DemandCurveBank(BanditPolicy):
     def propensities(self, counts: OutcomeCounts, worth: Floats, *, epoch: int, rng: np.random.Generator) -> Floats:
         present = ~np.isnan(worth)
         belief = _averaged(self._quick(counts, epoch))
-        outcomes = int(counts.purchases.sum() + counts.rejections.sum())
-        waiting = max((1 + int(counts.decided.sum())) / (1 + outcomes), 1.0)
+        seen = counts.up_to(epoch)
+        decided, purchases, rejections = (int(each.sum()) for each in (seen.decided, seen.purchases, seen.rejections))
+        outcomes = purchases + rejections
+        waiting = max((1 + decided) / (1 + outcomes), 1.0)
         library = self._filter(worth.shape[1]).library
         single = _shares_of_one(belief, library.rates, worth)
         mean = _shares_of_means(belief, library, worth, self.samples * waiting, self.draws, rng)
-        share = self.single_share * float(counts.purchases.sum()) / (1 + outcomes) / waiting
+        share = self.single_share * purchases / (1 + outcomes) / waiting
         return with_floor(share * single + (1 - share) * mean, present, self.floor)
 
     def _filter(self, arms: int) -> LibraryFilter:

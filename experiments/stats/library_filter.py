@@ -68,6 +68,7 @@ class LibraryFilter:
 
     library: DemandLibrary
     drifts: tuple[float, ...] = (0.0, 0.1)
+    drift_weights: tuple[float, ...] = (0.9, 0.1)
     context_hazard: float = 0.001
     shared_hazard: float = 0.01
     new_base_share: float = 0.1
@@ -149,5 +150,7 @@ class LibraryFilter:
         self, contexts: int, epoch: int, log_weight: float, prior: LibraryPrior, base: LibraryPrior
     ) -> tuple[Hypothesis, ...]:
         nothing = np.ones((contexts, len(self.library.rates)), np.float32)
-        each = log_weight - float(np.log(len(self.drifts)))
-        return tuple(Hypothesis(drift, epoch, each, nothing, prior, base) for drift in self.drifts)
+        return tuple(
+            Hypothesis(drift, epoch, log_weight + float(np.log(weight)), nothing, prior, base)
+            for drift, weight in zip(self.drifts, self.drift_weights, strict=True)
+        )
