@@ -57,13 +57,13 @@ def main() -> None:
     options.add_argument("--seeds", default="0-9", help="such as 0-9 or 3,5")
     options.add_argument("--rounds", type=int, default=100_000)
     options.add_argument("--worlds", default=",".join(WORLDS))
-    options.add_argument("--policies", default="", help="part of a name, or several with commas; all without it")
+    options.add_argument("--policies", default="", help="part of a name, or several with semicolons; all without it")
     options.add_argument("--out", type=Path, default=Path("var/bandit_regret.jsonl"))
     options.add_argument("--show", action="store_true", help="only print what is in --out")
     arguments = options.parse_args()
     first, _, last = arguments.seeds.partition("-")
     seeds = range(int(first), int(last) + 1) if last else [int(seed) for seed in first.split(",")]
-    wanted = [part for part in arguments.policies.split(",") if part]
+    wanted = [part for part in arguments.policies.split(";") if part]
     makers = {name: make for name, make in players().items() if not wanted or any(part in name for part in wanted)}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     done = {tuple(run["key"]) for run in _runs(arguments.out)}

@@ -88,4 +88,4 @@ def delays(world: str, size: int, rng: np.random.Generator) -> NDArray[np.int64]
     """Return how many rounds pass before each outcome is known."""
     if world == "delay":
         return np.full(size, DELAY)
-    return rng.exponential(DELAY, size).astype(np.int64) if world == "random-delay" else np.zeros(size, np.int64)
+    return rng.integers(0, 2 * DELAY, size) if world == "random-delay" else np.zeros(size, np.int64)

@@ -59,22 +59,23 @@ class DemandCurveBank(BanditPolicy):
 
     One curve is Thompson sampling, which in the end finds the best arm whatever the posterior looks like. The mean of n
     has a standard error √n times smaller, so it explores less: better wherever the horizon is short against what one
-    outcome tells. While outcomes are still on their way, what has been decided will teach already: n is multiplied
-    by (1 + decisions)/(1 + outcomes) of all contexts, and ε divided by it.
+    outcome tells. ε is ``single_share`` times the share of outcomes that were purchases, because the rarer they are the
+    less an outcome tells. While outcomes are on their way, what has been decided will teach already: n is multiplied by
+    (1 + decisions)/(1 + outcomes) of all contexts, and ε divided by it.
 
     For prices on an evenly spaced ladder. It is the default: see docs/adr/0019-default-bandit-policy.md for what it
     was measured against.
 
     Attributes:
         samples: n, ≥ 1.
-        single_share: ε, 0 to 1.
+        single_share: ε if every outcome were a purchase, 0 to 1.
         draws: Monte Carlo draws behind the second term; the first is exact.
         context_hazard, shared_hazard, drifts: of `LibraryFilter`.
 
     Speed: 100 contexts × 11 prices: 30 ms for a set of propensities, on one core.
 
-    Source: Thompson (1933); empirical Bayes: Laird (1978); change: Adams and MacKay (2007); less exploration by the
-    mean of samples: as in sample-average "greedier" Thompson sampling, Agrawal and Goyal (2013), remark 2.
+    Source: Thompson (1933); empirical Bayes: Laird (1978); change: Adams and MacKay (2007); a narrower
+    posterior for less exploration: Chapelle and Li (2011), An empirical evaluation of Thompson sampling.
     """
 
     draws: int = 100

@@ -1,6 +1,7 @@
 """The state of every bandit policy: whole numbers that add up, in any order, and travel as JSON."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_order_and_batches_do_not_matter():
     order = np.random.default_rng(2).permutation(len(batch[0]))
     shuffled = [part[order] for part in batch]
     cuts = [0, 1, 17, 900, 901, 5_000]
-    in_parts = [[part[low:high] for part in shuffled] for low, high in zip(cuts, cuts[1:], strict=False)]
+    in_parts = [[part[low:high] for part in shuffled] for low, high in pairwise(cuts)]
     assert learned(in_parts) == learned([batch])
 
 

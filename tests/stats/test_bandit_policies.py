@@ -52,7 +52,7 @@ def test_propensities_sum_to_one_and_arms_come_as_often_as_they_say(policy):
 @each_policy
 def test_the_same_outcomes_in_any_order_give_the_same_propensities_bit_for_bit(policy):
     batch = simulated()
-    shuffled = [part[np.random.default_rng(3).permutation(len(part))] for part in [np.arange(len(batch[0]))]][0]
+    shuffled = np.random.default_rng(3).permutation(len(batch[0]))
     first, other = counted(policy, batch), policy.prior(4, 5)
     for rows in np.array_split(shuffled, 13):
         policy.learn(other, *(part[rows] for part in batch))
