@@ -19,7 +19,7 @@ run: .venv/.torch-$(TORCH_BUILD) ## Run the site on http://localhost:8000 with i
 	$(EMBEDDED) run --port $(PORT)
 
 test: .venv/.dev .venv/.torch-$(TORCH_BUILD) ## Run all tests against real servers
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: .venv/.dev .venv/.torch-$(TORCH_BUILD) ## Check style, types, layers, migrations, API document and deployment settings
 	$(BIN)/ruff check

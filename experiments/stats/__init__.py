@@ -1,1 +1,1 @@
-"""Statistics of experiments and bandits. Pure: numpy only, no Django; usable from a notebook without a database."""
+"""Statistics of experiments and bandits. Pure: numpy and scipy, no Django; usable without a database."""

@@ -43,10 +43,37 @@ def choice_probabilities(
     """
     present = _checked(alpha, beta, worth, draws, floor)
     purchase_rates = rng.beta(np.where(present, alpha, 1.0), np.where(present, beta, 1.0), size=(draws, *worth.shape))
-    rewards = np.where(present, purchase_rates * worth, -np.inf)
+    return _winning_shares(purchase_rates, worth, present, floor)
+
+
+def winning_shares(rates: Floats, worth: Floats, *, floor: float = 0.0) -> Floats:
+    """Return in which share of posterior draws each arm has the largest reward, with a floor.
+
+    Args:
+        rates: (draw, context, arm) float64 purchase probabilities drawn from any posterior.
+        worth: (context, arm) float64, currency per purchase; NaN where an arm is absent.
+        floor: least probability of every arm, as in `choice_probabilities`.
+
+    Returns:
+        (context, arm) float64; every row sums to 1; 0 for an arm that is absent.
+
+    Raises:
+        ValueError: as `choice_probabilities`.
+    """
+    present = _checked(np.ones_like(worth), np.ones_like(worth), worth, len(rates), floor)
+    return _winning_shares(rates, worth, present, floor)
+
+
+def _winning_shares(rates: Floats, worth: Floats, present: NDArray[np.bool_], floor: float) -> Floats:
+    rewards = np.where(present, rates * worth, -np.inf)
     wins = rewards.argmax(axis=-1)[..., None] == np.arange(worth.shape[-1])
+    return with_floor(wins.mean(axis=0), present, floor)
+
+
+def with_floor(probabilities: Floats, present: NDArray[np.bool_], floor: float) -> Floats:
+    """Return π' = f + (1 − n f) π for the n arms that are present, 0 for the others."""
     arms = present.sum(axis=-1, keepdims=True)
-    return np.where(present, floor + (1.0 - arms * floor) * wins.mean(axis=0), 0.0)
+    return np.where(present, floor + (1.0 - arms * floor) * probabilities, 0.0)
 
 
 def choose_arms(probabilities: Floats, points: Floats) -> tuple[Ints, Floats]:
