@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 
 from catalog.selectors.listings import active_listings
 from experiments.selectors.streams import PartitionKey, outbox_state, stored_offsets
-from experiments.services.record_outcomes import expire_decisions
+from experiments.services.record_outcomes import EXPIRED_AT_ONCE, expire_decisions
 from experiments.services.streams import Advance
 from streaming.handlers import TRY_AGAIN, handle_batch
 from streaming.kafka_settings import client_settings
@@ -212,8 +212,10 @@ class BanditStream:
     def _do_housekeeping(self) -> None:
         now = time.monotonic()
         if now - self.expired_at > EXPIRE_SECONDS:
-            self._count(Counter(expired=expire_decisions(now=timezone.now())))
-            self.expired_at = now
+            expired = expire_decisions(now=timezone.now())
+            self._count(Counter(expired=expired))
+            if expired < EXPIRED_AT_ONCE:  # else more are overdue: the next step takes them
+                self.expired_at = now
         if now - self.measured_at > MEASURE_SECONDS:
             self._measure()
             self.measured_at = now

@@ -93,6 +93,13 @@ def _parse(message: Message, build: Callable[[Mapping[str, Any]], M]) -> M:
         raise PoisonError("invalid", str(error)) from error
 
 
+def demand_message(event: Mapping[str, Any], now: datetime) -> Envelope:
+    """A simulated event, which happens now."""
+    key = context_key(channel=event["channel"], sku=event["sku"], location=event["location"])
+    payload = {**event, "occurred_at": now.isoformat()}
+    return Envelope(Topic.DEMAND_EVENTS, key, json.dumps(payload).encode())
+
+
 def decision_message(decided: DecidedPrice) -> Envelope:
     payload = {
         "schema_version": SCHEMA_VERSION,

@@ -9,7 +9,7 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ BY_HOUR = (
     1.35, 1.20, 1.00, 0.95, 1.05, 1.40, 1.90, 2.30, 2.40, 1.90, 1.00, 0.35,
 )  # fmt: skip
 WEEKEND = 1.3
+MARKET_START = datetime(2026, 1, 5, 6, tzinfo=UTC)
+"""Where the market's clock begins, a Monday: the same seed makes the same events on any day."""
 SATURDAY = 5
 
 

@@ -1,13 +1,12 @@
 """The few prices that the bandit may try for a listing: steps around its list price, inside today's guardrails."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
+from catalog.gate import Proposal
 from catalog.guardrails import clamp_batch, hard_floor_ticks
 from catalog.models import Channel, Listing
 from catalog.models.listing import HELD_SOURCES, PriceSource
@@ -52,16 +51,6 @@ def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict
     return {each.listing.product.sku: each for each in _admitted(first.channel, found)}
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A price as the approval policies read it."""
-
-    price: Decimal
-    idempotency_key: str = ""
-    binding_rule: str = ""
-    explanation: dict[str, Any] = field(default_factory=dict)
-
-
 def _admitted(channel: Channel, ladders: list[Ladder]) -> list[Ladder]:
     """Leave out the prices that exceed an approval policy, or take a relation of products further from being kept."""
     refused: dict[tuple[int, int], str] = {}
@@ -69,7 +58,7 @@ def _admitted(channel: Channel, ladders: list[Ladder]) -> list[Ladder]:
     groups = related_listings(channel=channel, product_ids=[each.listing.product_id for each in ladders])
     for position in range(len(LADDER_BP)):
         steps = {
-            each.listing: _Step(from_ticks(each.prices[position], channel.currency_exponent))
+            each.listing: Proposal(each.listing.pk, from_ticks(each.prices[position], channel.currency_exponent), "")
             for each in ladders
             if position < len(each.prices)
         }
@@ -81,7 +70,7 @@ def _admitted(channel: Channel, ladders: list[Ladder]) -> list[Ladder]:
     return [_without(each, refused) for each in ladders]
 
 
-def _breaking(groups: Sequence[RelatedListings], prices: Mapping[int, _Step]) -> dict[int, str]:
+def _breaking(groups: Sequence[RelatedListings], prices: Mapping[int, Proposal]) -> dict[int, str]:
     """Return the relation that each price would break beside the others' prices in force."""
     return {
         row.pk: group.rule.label

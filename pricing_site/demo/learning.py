@@ -1,6 +1,5 @@
 """A minute of the bandit at work: made-up demand and shoppers over the real broker, in threads of the job."""
 
-import json
 import logging
 import threading
 import time
@@ -20,11 +19,10 @@ from experiments.management.commands.bandit_status import shown
 from experiments.selectors.bandit_status import bandit_status
 from streaming.consumer import BanditStream
 from streaming.kafka_settings import client_settings
-from streaming.management.commands.produce_demand import MONDAY
 from streaming.market_score import MarketScore
-from streaming.messages import context_key
+from streaming.messages import demand_message
 from streaming.outcome_simulator import OutcomeSimulator
-from streaming.simulation import Shoppers, simulated_demand
+from streaming.simulation import MARKET_START, Shoppers, simulated_demand
 from streaming.topics import Topic
 
 EVENTS_A_SECOND = 60
@@ -98,7 +96,7 @@ def _produce(console: Console, channel: Channel, seconds: float, *, halfway: Cal
         channel=channel.code,
         skus=list(listings.order_by("-list_price", "pk").values_list("product__sku", flat=True)[:PRODUCTS]),
         rng=np.random.default_rng(int(time.time())),  # other events, with other ids, every time
-        start=MONDAY,
+        start=MARKET_START,
         step=timedelta(days=1) / (DAY_SECONDS * EVENTS_A_SECOND),
     )
     producer = KafkaProducer(**client_settings(), linger_ms=5, max_block_ms=10_000)
@@ -106,9 +104,8 @@ def _produce(console: Console, channel: Channel, seconds: float, *, halfway: Cal
     began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         for number in progress.track(range(total), description="the bandit learns"):
-            event = next(events) | {"occurred_at": timezone.now().isoformat()}
-            key = context_key(channel=event["channel"], sku=event["sku"], location=event["location"])
-            producer.send(Topic.DEMAND_EVENTS.deployed_name, key=key.encode(), value=json.dumps(event).encode())
+            message = demand_message(next(events), timezone.now())
+            producer.send(Topic.DEMAND_EVENTS.deployed_name, key=message.key.encode(), value=message.value)
             if number == total // 2:
                 halfway()
             time.sleep(max(0.0, began + (number + 1) / EVENTS_A_SECOND - time.monotonic()))

@@ -1,5 +1,4 @@
-import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -14,12 +13,10 @@ from rich.progress import Progress
 
 from catalog.selectors.listings import active_listings
 from streaming.kafka_settings import client_settings
-from streaming.simulation import simulated_demand
+from streaming.messages import demand_message
+from streaming.simulation import MARKET_START, simulated_demand
 from streaming.stopping import event_set_by_signals
 from streaming.topics import Topic
-
-MONDAY = datetime(2026, 1, 5, 6, tzinfo=timezone.get_fixed_timezone(0))
-"""Where the market's clock begins: the same seed makes the same events on any day."""
 
 
 class Command(BaseCommand):
@@ -50,7 +47,7 @@ class Command(BaseCommand):
             channel=options["channel"],
             skus=skus,
             rng=np.random.default_rng(options["seed"]),
-            start=MONDAY,
+            start=MARKET_START,
             step=timedelta(days=1) / (options["day"] * options["per_second"]),
         )
         try:
@@ -64,9 +61,8 @@ class Command(BaseCommand):
         producer = KafkaProducer(**client_settings(), linger_ms=20, max_block_ms=10_000)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             for event in progress.track(events, total=options["events"] or None, description="demand events"):
-                payload = event | {"occurred_at": timezone.now().isoformat()}
-                key = f"{event['channel']}:{event['sku']}:{event['location']}".encode()
-                producer.send(Topic.DEMAND_EVENTS.deployed_name, key=key, value=json.dumps(payload).encode())
+                message = demand_message(event, timezone.now())
+                producer.send(Topic.DEMAND_EVENTS.deployed_name, key=message.key.encode(), value=message.value)
                 sent += 1
                 if stop.wait(1 / options["per_second"]):
                     break
