@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from fastjsonschema import JsonSchemaValueException
+
 from experiments.services.decide_prices import DecidedPrice, DemandEvent
 from experiments.services.record_outcomes import Outcome
 from experiments.services.streams import Envelope, Unusable
@@ -85,10 +87,11 @@ def _parse(message: Message, build: Callable[[Mapping[str, Any]], M]) -> M:
         fields = json.loads(message.value)
     except (ValueError, RecursionError) as error:
         raise PoisonError("not_json", str(error)) from error
-    if misfit := next(message.topic.validator.iter_errors(fields), None):
-        raise PoisonError("invalid", f"{misfit.json_path}: {misfit.message}")
     try:
+        message.topic.validate(fields)
         return build(fields)
+    except JsonSchemaValueException as error:
+        raise PoisonError("invalid", error.message.replace("data", "$", 1)) from error
     except (ValueError, OverflowError) as error:
         raise PoisonError("invalid", str(error)) from error
 
