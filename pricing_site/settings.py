@@ -23,6 +23,8 @@ KAFKA_API_VERSION = tuple(int(part) for part in env.list("KAFKA_API_VERSION", de
 KAFKA_TOPIC_PREFIX = env("KAFKA_TOPIC_PREFIX", default="")
 STREAM_METRICS_PORT = env.int("STREAM_METRICS_PORT", default=0)
 STREAM_MAX_LAG = env.int("STREAM_MAX_LAG", default=10_000)
+# Outcomes of one epoch are not told apart by age; change of demand is looked for from one epoch to the next.
+BANDIT_EPOCH_SECONDS = env.int("BANDIT_EPOCH_SECONDS", default=3600)
 
 DEFAULT_CHANNEL = env("DEFAULT_CHANNEL", default="web")
 PRICE_CACHE_TTL_SECONDS = env.int("PRICE_CACHE_TTL_SECONDS", default=300)

@@ -59,6 +59,14 @@ NAVIGATION = [
         "title": "Bandit",
         "collapsible": True,
         "items": [
+            _page("What it learned", "insights", "experiments", "banditcontext"),
+            _page("Policies", "emoji_events", "experiments", "banditexperiment"),
+            {
+                "title": "What others would earn",
+                "icon": "compare_arrows",
+                "link": reverse_lazy("admin:experiments_banditexperiment_evaluation"),
+                "permission": _may_view("experiments", "banditexperiment"),
+            },
             _page("Decisions", "casino", "experiments", "pricingdecision"),
             _page("Arms", "tune", "experiments", "banditarm"),
             _page("Demand intensity", "thermostat", "experiments", "intensitypolicy"),

@@ -1,52 +1,56 @@
-"""The bandit's loop: read, learn, send; until told to stop."""
+"""The bandit's loop: read, decide, learn; until told to stop."""
 
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from catalog.selectors.listings import active_listings
+from experiments.selectors.arm_counts import epoch_of
 from experiments.selectors.streams import PartitionKey, outbox_state, stored_offsets
+from experiments.services.arm_counts import merge_old_epochs
+from experiments.services.choices import ChoiceBook
 from experiments.services.record_outcomes import EXPIRED_AT_ONCE, expire_decisions
 from experiments.services.streams import Advance
-from streaming.handlers import TRY_AGAIN, handle_batch
+from optimizer.services.add_activity import PendingRefresh
+from streaming.background import Background, Chores, OwnChores
+from streaming.handlers import TRY_AGAIN, Memory, handle_batch
 from streaming.kafka_settings import client_settings
 from streaming.messages import Message
 from streaming.metrics import StreamMetrics
-from streaming.relay import Relay
+from streaming.reader import Reader, Records
 from streaming.topics import CONSUMED, REPLAY_OF, Topic
 from streaming.waiting import wait_until_nothing_is_missing
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
-POLL_MS = 500
-GATHER_MS = 50
+MOST_POLLED = 2_000
+IDLE_SECONDS = 0.5
+FETCH_WAIT_MS = 10  # a development broker answers an empty fetch after its full wait, also when something comes
 RETRY_SECONDS = 1.0
 BROKER_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 EXPIRE_SECONDS = 60.0
 MEASURE_SECONDS = 2.0
-
-Records = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+MERGE_SECONDS = 3600.0
 
 
 class BanditStream:
     """Decides prices for demand events and learns from outcomes.
 
-    Blocks in ``run`` until ``stop`` is set; then it finishes its batch, sends what is decided, leaves the consumer
-    group and returns, within 10 s also where the broker or the database is gone.
+    Blocks in ``run`` until ``stop`` is set; then it finishes its batch, leaves the consumer group and returns, within
+    10 s also where the broker or the database is gone. What it decides lies in the outbox, from where the relay sends
+    it. Beside it a thread plans what contexts choose from next, from what was learned, and writes online features.
 
     Where to read on is known by Postgres alone: offsets commit together with what was learned. Those committed to Kafka
     afterwards only let its tools show the lag. Processes share the partitions as one consumer group.
@@ -63,17 +67,18 @@ class BanditStream:
         rng: np.random.Generator,
         session_timeout_seconds: float = 10,
         metrics: StreamMetrics | None = None,
+        chores: Chores | None = None,
     ) -> None:
         self.stop = stop
         self.rng = rng
         self.metrics = metrics or StreamMetrics(max_lag=settings.STREAM_MAX_LAG)
         self.session_timeout_ms = int(session_timeout_seconds * 1000)
         self.expected: dict[PartitionKey, int | None] = {}
-        self.unsought: set[TopicPartition] = set()
         self.counts: Counter[str] = Counter()
-        self.reported_at = self.expired_at = self.measured_at = 0.0
-        self.consumer: Any = None  # kafka-python is not typed
-        self.relay = Relay()
+        self.reported_at = self.expired_at = self.measured_at = self.merged_at = 0.0
+        self.reader: Reader | None = None
+        self.memory = Memory(ChoiceBook(is_planned=True), PendingRefresh())
+        self.background = Background(self.memory, chores or OwnChores(rng.spawn(1)[0]))
         self.cluster = ""
 
     def run(self) -> None:
@@ -84,18 +89,25 @@ class BanditStream:
                 self._missing_topics, self.stop
             ):
                 log.info("Reading %s.", ", ".join(topic.deployed_name for topic in CONSUMED))
+                self._reading.start()
+            self.background.start()
             while not self.stop.is_set():
                 self._step_or_wait()
         finally:
             self._close()
 
+    @property
+    def _reading(self) -> Reader:
+        assert self.reader is not None, "there is no broker yet"
+        return self.reader
+
     def _missing_broker(self) -> str | None:
         try:
-            self.consumer = self.consumer or self._subscribed_consumer()
+            self.reader = self.reader or self._subscribed_reader()
         except KafkaError as error:
             return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS} ({error})"
         # The client asks for brokers by itself, in the background; it has no public name for what it found.
-        metadata = self.consumer._cluster
+        metadata = self.reader.consumer._cluster
         deadline = time.monotonic() + BROKER_SECONDS
         while not metadata.brokers() and time.monotonic() < deadline and not self.stop.wait(0.05):
             pass
@@ -105,25 +117,27 @@ class BanditStream:
         self.cluster = metadata.cluster_id or "unnamed"
         return None
 
-    def _subscribed_consumer(self) -> KafkaConsumer:
+    def _subscribed_reader(self) -> Reader:
         consumer = KafkaConsumer(
             **client_settings(),
             group_id=f"{settings.KAFKA_TOPIC_PREFIX}bandit",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
-            max_poll_records=BATCH,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_poll_records=MOST_POLLED,
             session_timeout_ms=self.session_timeout_ms,
             heartbeat_interval_ms=self.session_timeout_ms // 4,
         )
-        consumer.subscribe([topic.deployed_name for topic in CONSUMED], listener=SeekLater(self))
-        return consumer
+        reader = Reader(consumer)
+        reader.subscribe([topic.deployed_name for topic in CONSUMED])
+        return reader
 
     def _missing_topics(self) -> str | None:
         """Brokers that create topics do so when asked for them; with others somebody has to."""
+        consumer = self._reading.consumer
         try:
-            self.consumer.poll(timeout_ms=100)
-            lacking = [topic for topic in CONSUMED if not self.consumer.partitions_for_topic(topic.deployed_name)]
+            consumer.poll(timeout_ms=100)
+            lacking = [topic for topic in CONSUMED if not consumer.partitions_for_topic(topic.deployed_name)]
         except KafkaError as error:
             return f"the broker does not name its topics ({error})"
         return f"create the topics {', '.join(topic.deployed_name for topic in lacking)}" if lacking else None
@@ -134,45 +148,25 @@ class BanditStream:
         except TRY_AGAIN as error:
             log.warning("Reading again from the stored offsets: %s", error)
             connection.close()
-            self.unsought = set(self.consumer.assignment())
+            self._reading.begin_anew()
             self.stop.wait(RETRY_SECONDS)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             log.warning("Kafka: %s; trying again.", error)
             self.stop.wait(RETRY_SECONDS)
 
     def _step(self) -> None:
         self._seek_to_stored_offsets()
-        if records := self._gather():
+        if records := self._reading.take(timeout=IDLE_SECONDS):
             self._learn_from(records)
-        self.relay.send_waiting()
         self._do_housekeeping()
 
-    def _gather(self) -> Records:
-        """Poll, and once something is there go on for a moment: a transaction costs the same for one as for many."""
-        gathered: defaultdict[TopicPartition, list[ConsumerRecord]] = defaultdict(list)
-        patience_ms, deadline = POLL_MS, 0.0
-        while not self.stop.is_set():
-            for partition, found in self.consumer.poll(timeout_ms=patience_ms).items():
-                gathered[partition] += found
-            deadline = deadline or time.monotonic() + GATHER_MS / 1000
-            patience_ms = int((deadline - time.monotonic()) * 1000)
-            if not gathered or patience_ms <= 0 or sum(map(len, gathered.values())) >= BATCH:
-                break
-        return gathered
-
     def _seek_to_stored_offsets(self) -> None:
-        if not self.unsought:
+        if not (unsought := self._reading.unsought):
             return
         stored = stored_offsets(cluster=self.cluster)
-        assigned = self.unsought & self.consumer.assignment()
-        for partition in assigned:
-            offset = self.expected[tuple(partition)] = stored.get(tuple(partition))
-            if offset is None:
-                self.consumer.seek_to_beginning(partition)
-            else:
-                self.consumer.seek(partition, offset)
-            self.consumer.resume(partition)
-        self.unsought = set()
+        offsets = {partition: stored.get(tuple(partition)) for partition in unsought}
+        self.expected |= {tuple(partition): offset for partition, offset in offsets.items()}
+        self._reading.seek(offsets)
 
     def _learn_from(self, records: Records) -> None:
         advances = {tuple(partition): self._advance(partition, found) for partition, found in records.items()}
@@ -183,14 +177,17 @@ class BanditStream:
         ]
         with self.metrics.batch_seconds.time():
             counts = handle_batch(
-                messages=messages, cluster=self.cluster, advances=advances, now=timezone.now(), rng=self.rng
+                messages=messages,
+                cluster=self.cluster,
+                advances=advances,
+                now=timezone.now(),
+                rng=self.rng,
+                memory=self.memory,
             )
         self.metrics.batch_messages.inc(len(messages))
         self._count(counts + Counter(lost=sum(advance.lost for advance in advances.values())))
         self.expected |= {key: advance.next_offset for key, advance in advances.items()}
-        self.consumer.commit_async(
-            {TopicPartition(*key): OffsetAndMetadata(advance.next_offset, "", -1) for key, advance in advances.items()}
-        )
+        self._reading.commit({TopicPartition(*key): advance.next_offset for key, advance in advances.items()})
 
     def _advance(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> Advance:
         expected = self.expected[tuple(partition)]
@@ -216,6 +213,9 @@ class BanditStream:
             self._count(Counter(expired=expired))
             if expired < EXPIRED_AT_ONCE:  # else more are overdue: the next step takes them
                 self.expired_at = now
+        if now - self.merged_at > MERGE_SECONDS:
+            merge_old_epochs(epoch=epoch_of(timezone.now()))
+            self.merged_at = now
         if now - self.measured_at > MEASURE_SECONDS:
             self._measure()
             self.measured_at = now
@@ -229,13 +229,9 @@ class BanditStream:
 
     def _measure(self) -> None:
         """Say how far we are behind: in each partition that is ours, and in the outbox."""
-        lag = {}
-        for partition in self.consumer.assignment():
-            end = self.consumer.highwater(partition)
-            if end is not None:
-                lag[tuple(partition)] = max(0, end - (self.expected.get(tuple(partition)) or 0))
-        if self.consumer.assignment():
-            self.metrics.set_lag(lag)
+        ends = {tuple(partition): end for partition, end in self._reading.ends().items()}
+        if ends:
+            self.metrics.set_lag({key: max(0, end - (self.expected.get(key) or 0)) for key, end in ends.items()})
         waiting, oldest = outbox_state()
         self.metrics.outbox.set(waiting)
         self.metrics.outbox_age.set(0 if oldest is None else (timezone.now() - oldest).total_seconds())
@@ -246,30 +242,11 @@ class BanditStream:
         self.counts = Counter()
 
     def _close(self) -> None:
-        try:
-            if self.cluster:
-                self.relay.send_waiting()
-        except (KafkaError, DatabaseError) as error:
-            log.warning("What is not sent stays in the outbox: %s", error)
-        self.relay.close()
-        if self.consumer:
-            self.consumer.close(timeout_ms=2_000)
+        self.background.close()
+        if self.reader:
+            self.reader.close(timeout=2)
         self._report()
         log.info("Stopped.")
-
-
-class SeekLater(ConsumerRebalanceListener):
-    """Holds newly assigned partitions back: this runs on the client's own thread, which must not wait for Postgres."""
-
-    def __init__(self, stream: BanditStream) -> None:
-        self.stream = stream
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        pass
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self.stream.consumer.pause(*assigned)
-        self.stream.unsought = set(assigned)
 
 
 def _replay_of(record: ConsumerRecord) -> int | None:

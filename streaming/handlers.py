@@ -4,6 +4,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from django.db import InterfaceError, OperationalError, transaction
 
 from experiments.selectors.streams import PartitionKey
+from experiments.services.choices import ChoiceBook
 from experiments.services.decide_prices import DemandEvent, decide_prices
 from experiments.services.record_outcomes import Outcome, record_outcomes
 from experiments.services.streams import (
@@ -21,6 +23,7 @@ from experiments.services.streams import (
     bury_messages,
     enqueue_messages,
 )
+from optimizer.services.add_activity import PendingRefresh, add_activity
 from optimizer.services.record_activity import View, record_activity
 from streaming.messages import (
     Message,
@@ -40,6 +43,14 @@ M = TypeVar("M", DemandEvent, Outcome)
 TRY_AGAIN = (OperationalError, InterfaceError, StreamMovedError)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What a process keeps from batch to batch; all of it may be lost."""
+
+    book: ChoiceBook = field(default_factory=ChoiceBook)
+    pending: PendingRefresh = field(default_factory=PendingRefresh)
+
+
 def handle_batch(
     *,
     messages: Sequence[Message],
@@ -47,50 +58,59 @@ def handle_batch(
     advances: Mapping[PartitionKey, Advance],
     now: datetime,
     rng: np.random.Generator,
+    memory: Memory | None = None,
 ) -> Counter[str]:
     """Store what the messages teach together with the offsets after them; return what was counted, by name.
+
+    ``memory`` is what the caller keeps from batch to batch.
 
     All or nothing. Raises one of TRY_AGAIN if the database went away or another process has read on: nothing is stored
     then. Any other error belongs to some message: the batch is done one by one, and the guilty become dead letters.
     """
+    memory = memory or Memory()
     try:
         with transaction.atomic():
             advance_offsets(cluster=cluster, advances=advances, now=now)
-            return _learn(messages, now, rng)
+            return _learn(messages, now, rng, memory)
     except TRY_AGAIN:
         raise
     except Exception:
         log.exception("A batch of %d messages failed: doing them one by one.", len(messages))
     with transaction.atomic():
         advance_offsets(cluster=cluster, advances=advances, now=now)
-        return sum((_learn_or_bury(message, now, rng) for message in messages), Counter())
+        return sum((_learn_or_bury(message, now, rng, memory) for message in messages), Counter())
 
 
-def _learn_or_bury(message: Message, now: datetime, rng: np.random.Generator) -> Counter[str]:
+def _learn_or_bury(message: Message, now: datetime, rng: np.random.Generator, memory: Memory) -> Counter[str]:
     try:
         with transaction.atomic():
-            return _learn([message], now, rng)
+            return _learn([message], now, rng, memory)
     except TRY_AGAIN:
         raise
     except Exception as error:
         return _bury([message.unusable("failed", f"{type(error).__name__}: {error}")], now)
 
 
-def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator) -> Counter[str]:
+def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator, memory: Memory) -> Counter[str]:
     letters: list[Unusable] = []
     demands = _parsed(messages, Topic.DEMAND_EVENTS, parse_demand_event, letters)
     outcomes = _parsed(messages, Topic.PRICING_OUTCOMES, parse_outcome, letters)
+    views: list[View] = []
+    held: list[DemandEvent] = []
     purchased: list[uuid.UUID] = []
     counts: Counter[str] = Counter()
     if demands:
-        decide = decide_prices(events=[event for event, _ in demands], now=now, rng=rng)
+        decide = decide_prices(events=[event for event, _ in demands], now=now, rng=rng, book=memory.book)
         enqueue_messages(messages=[decision_message(decided) for decided in decide.decided], now=now)
         unknown = set(map(id, decide.unknown_listing))
         letters += [message.unusable("unknown_listing") for event, message in demands if id(event) in unknown]
         counts += Counter(decided=len(decide.decided), duplicate_events=len(decide.duplicates))
         counts += Counter(f"held_{why}" for _, why in decide.held)
+        views = [_view(decided.event) for decided in decide.decided]
+        held = [event for event, _ in decide.held]
     if outcomes:
         learned = record_outcomes(outcomes=[outcome for outcome, _ in outcomes], now=now)
+        memory.book.touch(learned.contexts)
         purchased = [outcome.decision_id for outcome in learned.learned if outcome.purchased]
         strangers = set(map(id, learned.unknown))
         letters += [message.unusable("unknown_decision") for outcome, message in outcomes if id(outcome) in strangers]
@@ -102,7 +122,9 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator)
             conflicting_outcomes=len(learned.conflicting),
             late_outcomes=len(learned.late),
         )
-    record_activity(views=[_view(event) for event, _ in demands], purchased=purchased, now=now)
+    if held:
+        record_activity(views=[_view(event) for event in held], purchased=[], now=now)
+    add_activity(views=views, purchased=purchased, now=now, pending=memory.pending)
     return counts + _bury(letters, now)
 
 

@@ -1,18 +1,28 @@
-"""The bandit's admin pages: what it tries where, what it learned, what it could not use. Only its policy is edited."""
+"""What the bandit tries where, and what it learned. Only the thresholds of demand are edited here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from catalog.admin.base import PricingModelAdmin, ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import listing_name, product_cell
 from catalog.admin.formatting import NOTHING, moment, money, number, percent
-from experiments.models import BanditArm, BanditContext, DeadLetter, IntensityPolicy, PricingDecision, StreamOffset
+from catalog.models import Channel
+from experiments.admin.charts import rewards_chart, share_chart
+from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
+from experiments.selectors.arm_counts import arm_totals
+from experiments.selectors.bandit_status import BanditStatus, ContextStatus, bandit_status, best_shares, context_status
+from experiments.stats.policy_names import POLICY_LABELS
 
-SHOWN_BYTES = 20_000
+LAST = 5_000
+"""Decisions that the pages look back at."""
+
+CHANNELS = 4
+"""Of which the page shows how far they are, the oldest first."""
 
 
 class IntensityPolicyForm(forms.ModelForm):
@@ -53,6 +63,8 @@ class IntensityPolicyAdmin(PricingModelAdmin):
 
 @admin.register(BanditContext)
 class BanditContextAdmin(ReadOnlyAdmin, SearchBySku):
+    list_before_template = "experiments/admin/bandit_status.html"
+    change_form_outer_before_template = "experiments/admin/context_panel.html"
     list_display = ("product_column", "location", "intensity")
     list_display_links = ("product_column",)
     list_select_related = ("listing__product", "listing__channel")
@@ -61,9 +73,73 @@ class BanditContextAdmin(ReadOnlyAdmin, SearchBySku):
     def name_of(self, row: BanditContext) -> str:
         return f"{listing_name(row.listing)}, {row.location}, {row.get_intensity_display()} demand"
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        channels = Channel.objects.order_by("pk")[:CHANNELS]
+        panels = {"panels": [_status_panel(channel) for channel in channels]}
+        context = {"title": "What the bandit has learned", **panels, **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs.get("obj")
+        if row is not None:
+            status = context_status(context=row, last=LAST)
+            context["panel"] = {
+                "charts": rewards_chart(status, row.listing.channel) if status.arms else [],
+                "headers": ARM_HEADERS,
+                "rows": _arm_rows(status, row.listing.channel),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @display(description="Product", header=True)
     def product_column(self, context: BanditContext) -> list[str]:
         return product_cell(context.listing)
+
+
+ARM_HEADERS = ["Price", "Bought", "Left", "Buys (90 %)", "Reward a shopper", "Recent decisions"]
+
+
+def _arm_rows(status: ContextStatus, channel: Channel) -> list[list[str]]:
+    return [
+        [
+            money(arm.price, channel) + (" · best" if arm is status.best else ""),
+            number(arm.purchases),
+            number(arm.rejections),
+            f"{percent(arm.mean)} ({percent(arm.low)} to {percent(arm.high)})",
+            money(arm.reward, channel, exact=True),
+            number(arm.recent),
+        ]
+        for arm in status.arms
+    ]
+
+
+def _status_panel(channel: Channel) -> dict[str, Any]:
+    status = bandit_status(channel=channel.code, last=LAST)
+    return {
+        "words": _in_words(status, channel),
+        "charts": share_chart(best_shares(channel=channel.code, last=LAST)) if status.decisions else [],
+        "headers": ["Policy", "Decisions", "Outcomes known", "Earned a decision"],
+        "rows": [
+            [
+                POLICY_LABELS.get(each.policy, each.policy or "unknown"),
+                number(each.decisions),
+                number(each.settled),
+                money(each.reward, channel) if each.settled else NOTHING,
+            ]
+            for each in status.policies
+        ],
+    }
+
+
+def _in_words(status: BanditStatus, channel: Channel) -> str:
+    if not status.decisions:
+        return f"The bandit has decided nothing in {channel.code} yet: start run_bandit and relay_outbox."
+    share, number_of = percent(status.best_share, decimals=0), number(status.decisions)
+    return (
+        f"{share} of the last {number_of} decisions in {channel.code} were at the price that is now thought best, "
+        f"in {number(len(status.contexts))} contexts."
+    )
 
 
 class InContextAdmin(ReadOnlyAdmin, SearchBySku):
@@ -106,17 +182,22 @@ class BanditArmAdmin(InContextAdmin):
     def name_of(self, row: BanditArm) -> str:
         return f"{listing_name(row.context.listing)} at {row.price}"
 
+    def complete_page(self, request: HttpRequest, rows: Sequence[BanditArm]) -> None:
+        totals = arm_totals([arm.pk for arm in rows])
+        for arm in rows:
+            arm.seen = totals.get(arm.pk, (0, 0))  # type: ignore[attr-defined]  # for the columns of this page
+
     @display(description="Purchases")
-    def purchased_figure(self, arm: BanditArm) -> str:
-        return number(arm.alpha - 1)
+    def purchased_figure(self, arm: Any) -> str:
+        return number(arm.seen[0])
 
     @display(description="Rejections")
-    def rejected_figure(self, arm: BanditArm) -> str:
-        return number(arm.beta - 1)
+    def rejected_figure(self, arm: Any) -> str:
+        return number(arm.seen[1])
 
     @display(description="Buys, expected")
-    def rate_figure(self, arm: BanditArm) -> str:
-        return percent(arm.purchase_rate)
+    def rate_figure(self, arm: Any) -> str:
+        return percent((1 + arm.seen[0]) / (2 + sum(arm.seen)))
 
 
 @admin.register(PricingDecision)
@@ -131,9 +212,7 @@ class PricingDecisionAdmin(InContextAdmin):
         "state_column",
     )
     list_filter = ("state",)
-    ordering = ("-decided_at",)
-
-    readonly_fields = ("on_offer", "replay")
+    readonly_fields = ("on_offer", "decided_by", "replay")
 
     def name_of(self, row: PricingDecision) -> str:
         return f"Decision {str(row.decision_id)[:8]}"
@@ -147,6 +226,11 @@ class PricingDecisionAdmin(InContextAdmin):
         channel = decision.context.listing.channel
         pairs = zip(offered.prices, offered.probabilities, strict=True)
         return ", ".join(f"{money(price, channel)} with {percent(probability)}" for price, probability in pairs)
+
+    @admin.display(description="Decided by")
+    def decided_by(self, decision: PricingDecision) -> str:
+        policy = decision.choice_set.policy if decision.choice_set else ""
+        return POLICY_LABELS.get(policy, policy or NOTHING)
 
     @admin.display(description="Replayed")
     def replay(self, decision: PricingDecision) -> str:
@@ -170,42 +254,3 @@ class PricingDecisionAdmin(InContextAdmin):
     )
     def state_column(self, decision: PricingDecision) -> str:
         return str(decision.state)
-
-
-@admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ("failed_column", "reason", "topic", "partition", "offset")
-    ordering = ("-failed_at",)
-    fieldsets = (
-        (None, {"fields": ("failed_column", "reason", "detail", "topic", "partition", "offset", "payload_text")}),
-    )
-    readonly_fields = ("failed_column", "payload_text")
-
-    @display(description="Failed")
-    def failed_column(self, letter: DeadLetter) -> str:
-        return moment(letter.failed_at)
-
-    @admin.display(description="Message as it came")
-    def payload_text(self, letter: DeadLetter) -> str:
-        return bytes(letter.payload)[:SHOWN_BYTES].decode(errors="replace")
-
-
-@admin.register(StreamOffset)
-class StreamOffsetAdmin(ReadOnlyAdmin):
-    list_display = ("topic", "partition", "offset_figure", "lost_figure", "updated_column")
-    ordering = ("topic", "partition")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    @display(description="Next message")
-    def offset_figure(self, offset: StreamOffset) -> str:
-        return number(offset.next_offset)
-
-    @display(description="Lost")
-    def lost_figure(self, offset: StreamOffset) -> str:
-        return number(offset.lost)
-
-    @display(description="Updated")
-    def updated_column(self, offset: StreamOffset) -> str:
-        return moment(offset.updated_at)

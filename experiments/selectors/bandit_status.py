@@ -1,19 +1,23 @@
 """How far the bandit has come: what it believes of each arm, and how much traffic goes to the arm it thinks best."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from scipy.special import betaincinv
 
 from experiments.models import BanditArm, BanditContext, PricingDecision
+from experiments.selectors.arm_counts import arm_totals
 
 INTERVAL = (0.05, 0.95)
 
 
 @dataclass(frozen=True)
 class ArmStatus:
-    """One arm: the posterior of its purchase probability, and how many of the recent decisions drew it."""
+    """One arm: the Beta posterior of its purchase probability, and how many of the recent decisions drew it."""
 
     price: Decimal
     purchases: int
@@ -48,10 +52,21 @@ class ContextStatus:
 
 
 @dataclass(frozen=True)
+class PolicyStatus:
+    """A policy's recent decisions: how many, of how many the outcome is known, and what those earned each."""
+
+    policy: str
+    decisions: int
+    settled: int
+    reward: float
+
+
+@dataclass(frozen=True)
 class BanditStatus:
     """The contexts of the newest decisions, the busiest first; ``decisions``: how many those are."""
 
     contexts: list[ContextStatus]
+    policies: list[PolicyStatus]
     decisions: int
 
     @property
@@ -62,24 +77,81 @@ class BanditStatus:
 
 
 def bandit_status(*, channel: str, last: int) -> BanditStatus:
-    """Return the state of every context among the ``last`` decisions of a channel; five queries, however many."""
-    newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-decided_at", "-pk")
-    drawn = Counter(newest.values_list("arm_id", flat=True)[:last])
+    """Return the state of every context among the ``last`` decisions of a channel; a few queries, however many."""
+    newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-pk")
+    rows = list(newest.values_list("arm_id", "choice_set__policy", "state", "price")[:last])
+    drawn = Counter(row[0] for row in rows)
     contexts = {
         row.pk: row
         for row in BanditContext.objects.filter(arms__in=list(drawn))
         .distinct()
         .select_related("listing__product", "listing__channel")
     }
-    arms: dict[int, list[ArmStatus]] = {}
-    for arm in BanditArm.objects.filter(context__in=contexts).order_by("context", "price"):
-        arms.setdefault(arm.context_id, []).append(arm_status(arm, recent=drawn[arm.pk]))
-    found = [ContextStatus(contexts[pk], rows) for pk, rows in arms.items()]
+    arms = list(BanditArm.objects.filter(context__in=contexts).order_by("context", "price"))
+    totals = arm_totals([arm.pk for arm in arms])
+    by_context: dict[int, list[ArmStatus]] = {}
+    for arm in arms:
+        status = _arm_status(arm.price, *totals.get(arm.pk, (0, 0)), recent=drawn[arm.pk])
+        by_context.setdefault(arm.context_id, []).append(status)
+    found = [ContextStatus(contexts[pk], each) for pk, each in by_context.items()]
     found.sort(key=lambda each: (-each.recent, each.context.pk))
-    return BanditStatus(found, drawn.total())
+    return BanditStatus(found, _policies(rows), len(rows))
 
 
-def arm_status(arm: BanditArm, *, recent: int) -> ArmStatus:
-    low, high = (float(betaincinv(arm.alpha, arm.beta, end)) for end in INTERVAL)
-    purchases, rejections = round(arm.alpha - 1), round(arm.beta - 1)
-    return ArmStatus(arm.price, purchases, rejections, arm.purchase_rate, low, high, recent)
+@dataclass(frozen=True)
+class ShareAt:
+    """A slice of decisions: since when, how many, and the share at the arm that is thought best today."""
+
+    since: datetime
+    decisions: int
+    share: float
+
+
+def context_status(*, context: BanditContext, last: int) -> ContextStatus:
+    """Return the arms of one context, and how the last decisions there were spread over them."""
+    newest = PricingDecision.objects.filter(context=context).order_by("-pk").values_list("arm_id", flat=True)[:last]
+    drawn = Counter(newest)
+    arms = list(BanditArm.objects.filter(context=context).order_by("price"))
+    totals = arm_totals([arm.pk for arm in arms])
+    rows = [_arm_status(arm.price, *totals.get(arm.pk, (0, 0)), recent=drawn[arm.pk]) for arm in arms]
+    return ContextStatus(context, rows)
+
+
+def best_shares(*, channel: str, last: int, slices: int = 20) -> list[ShareAt]:
+    """Cut the ``last`` decisions of a channel into slices, oldest first."""
+    newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-pk")
+    rows = list(newest.values_list("decided_at", "context_id", "arm_id", "price")[:last])[::-1]
+    totals = arm_totals({row[2] for row in rows})
+    best: dict[int, tuple[float, int]] = {}
+    for _, context, arm, price in rows:
+        purchases, rejections = totals.get(arm, (0, 0))
+        reward = float(price) * (1 + purchases) / (2 + purchases + rejections)
+        best[context] = max(best.get(context, (0.0, 0)), (reward, arm))
+    size = -(-len(rows) // slices) or 1
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [
+        ShareAt(part[0][0], len(part), sum(best[context][1] == arm for _, context, arm, _ in part) / len(part))
+        for part in parts
+    ]
+
+
+def _arm_status(price: Decimal, purchases: int, rejections: int, *, recent: int) -> ArmStatus:
+    alpha, beta = 1 + purchases, 1 + rejections
+    low, high = (float(betaincinv(alpha, beta, end)) for end in INTERVAL)
+    return ArmStatus(price, purchases, rejections, alpha / (alpha + beta), low, high, recent)
+
+
+def _policies(rows: Iterable[tuple[Any, ...]]) -> list[PolicyStatus]:
+    decided: Counter[str] = Counter()
+    settled: Counter[str] = Counter()
+    earned: Counter[str] = Counter()
+    for _arm, policy, state, price in rows:
+        name = policy or ""
+        decided[name] += 1
+        if state != PricingDecision.State.WAITING:
+            settled[name] += 1
+            earned[name] += price if state == PricingDecision.State.PURCHASED else 0
+    return [
+        PolicyStatus(name, number, settled[name], float(earned[name]) / settled[name] if settled[name] else 0.0)
+        for name, number in decided.most_common()
+    ]

@@ -24,10 +24,14 @@ LADDER_BP = (-1000, -500, 0, 500, 1000)
 
 @dataclass(frozen=True)
 class Ladder:
-    """The admissible prices of one listing in ticks, rising; none, with the reason, where it may not be priced."""
+    """The admissible prices of one listing in ticks, rising; none, with the reason, where it may not be priced.
+
+    ``steps``: the step of `LADDER_BP` that each price is, or is nearest to after its guardrails.
+    """
 
     listing: Listing
     prices: tuple[int, ...]
+    steps: tuple[int, ...]
     floor: int
     held_because: str = ""
 
@@ -82,29 +86,42 @@ def _breaking(groups: Sequence[RelatedListings], prices: Mapping[int, Proposal])
 
 def _without(ladder: Ladder, refused: Mapping[tuple[int, int], str]) -> Ladder:
     reasons = [refused.get((ladder.listing.pk, position), "") for position in range(len(ladder.prices))]
-    prices = tuple(price for price, reason in zip(ladder.prices, reasons, strict=True) if not reason)
-    return replace(ladder, prices=prices, held_because=ladder.held_because or ("" if prices else reasons[-1]))
+    kept = [at for at, reason in enumerate(reasons) if not reason]
+    return replace(
+        ladder,
+        prices=tuple(ladder.prices[at] for at in kept),
+        steps=tuple(ladder.steps[at] for at in kept),
+        held_because=ladder.held_because or ("" if kept else reasons[-1]),
+    )
 
 
-def _clamped_steps(facts: PricingFacts) -> list[list[int]]:
-    """Return (listing, step) ticks: equal neighbours where the guardrails leave less room than the ladder is wide."""
+def _clamped_steps(facts: PricingFacts) -> list[dict[int, int]]:
+    """Return the step of each price, by listing: fewer than steps where the guardrails leave less room than those."""
     exponent = facts.channel.currency_exponent
     anchors = np.array([to_ticks(row.list_price, exponent) for row in facts.listings], dtype=np.int64)
     steps = anchors[:, None] * (10_000 + np.array(LADDER_BP)) // 10_000
     repeat = np.repeat(np.arange(len(facts)), len(LADDER_BP))
     clamped = clamp_batch(steps.ravel(), facts.limits.take(repeat), facts.facts.take(repeat))
-    prices: list[list[int]] = clamped.price.reshape(steps.shape).tolist()
-    return prices
+    rows = zip(clamped.price.reshape(steps.shape).tolist(), steps.tolist(), strict=True)
+    return [_nearest_steps(prices, wanted) for prices, wanted in rows]
 
 
-def _ladder(row: Listing, prices: list[int], floor: int, switches: SwitchesOn) -> Ladder:
+def _nearest_steps(prices: Sequence[int], wanted: Sequence[int]) -> dict[int, int]:
+    """Return for each different price, rising, the step that wanted one nearest to it."""
+    nearest: dict[int, int] = {}
+    for step in sorted(range(len(prices)), key=lambda step: -abs(prices[step] - wanted[step])):
+        nearest[prices[step]] = step
+    return dict(sorted(nearest.items()))
+
+
+def _ladder(row: Listing, steps: Mapping[int, int], floor: int, switches: SwitchesOn) -> Ladder:
     bandit = (PriceSource.BANDIT.value,)
     if switches.covers(channel_id=row.channel_id, category_id=row.product.category_id, models=bandit):
-        return Ladder(row, (), floor, held_because="kill_switch")
+        return Ladder(row, (), (), floor, held_because="kill_switch")
     if row.price_source in HELD_SOURCES:
-        return Ladder(row, (), floor, held_because="override")
+        return Ladder(row, (), (), floor, held_because="override")
     if row.markdown_until is not None:
-        return Ladder(row, (), floor, held_because="markdown_running")
+        return Ladder(row, (), (), floor, held_because="markdown_running")
     if row.unit_cost is None or row.unit_cost <= 0:
-        return Ladder(row, (), floor, held_because="missing_cost")
-    return Ladder(row, tuple(sorted(set(prices))), floor)
+        return Ladder(row, (), (), floor, held_because="missing_cost")
+    return Ladder(row, tuple(steps), tuple(steps.values()), floor)

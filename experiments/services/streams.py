@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
 
 from experiments.models import DeadLetter, OutboxBatch, StreamOffset
 from experiments.selectors.streams import PartitionKey
+
+OUTBOX_CHANNEL = "outbox"
+"""Of NOTIFY: it wakes whoever sends, at the commit."""
 
 OUTBOX_ROW = 1_000
 """Messages in one row of the outbox at most."""
@@ -28,27 +31,61 @@ class Advance:
     lost: int = 0
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def advance_offsets(*, cluster: str, advances: Mapping[PartitionKey, Advance], now: datetime) -> None:
     """Move stored offsets; call it first in the transaction that stores what the messages taught.
 
     Locks the partitions' rows until the end of that transaction, so that of two processes which believe that they own
     a partition (a zombie after a rebalance) only one can store anything. Raises StreamMovedError for the other.
     """
-    rows = StreamOffset.objects.select_for_update().filter(cluster=cluster, topic__in={key[0] for key in advances})
-    stored = {(row.topic, row.partition): row for row in rows.order_by("pk")}
-    for key, advance in sorted(advances.items()):
-        row = stored.get(key)
-        if (row.next_offset if row else None) != advance.expected:
-            raise StreamMovedError(f"{key[0]}[{key[1]}]: expected offset {advance.expected}, stored is {row}")
-        values = {"next_offset": advance.next_offset, "updated_at": now}
-        if row:
-            StreamOffset.objects.filter(pk=row.pk).update(**values, lost=F("lost") + advance.lost)
-            continue
-        try:
-            StreamOffset.objects.create(cluster=cluster, topic=key[0], partition=key[1], lost=advance.lost, **values)
-        except IntegrityError as error:
-            raise StreamMovedError(f"{key[0]}[{key[1]}]: somebody else began it") from error
+    known = {key: advance for key, advance in advances.items() if advance.expected is not None}
+    if lacking := known.keys() - _moved(cluster, known, now):
+        topic, partition = min(lacking)
+        raise StreamMovedError(f"{topic}[{partition}] is not at offset {known[topic, partition].expected} any more")
+    for key in sorted(advances.keys() - known.keys()):
+        _begin_partition(cluster, key, advances[key], now)
+
+
+MOVE_SQL = """
+WITH news AS (
+  SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %(next)s::bigint[],
+                       %(lost)s::bigint[]) AS news(topic, partition, expected, next_offset, lost)
+), locked AS (
+  SELECT stored.id, stored.next_offset, stored.topic, stored.partition
+    FROM experiments_streamoffset stored JOIN news USING (topic, partition)
+   WHERE stored.cluster = %(cluster)s ORDER BY stored.id FOR UPDATE OF stored
+)
+UPDATE experiments_streamoffset stored
+   SET next_offset = news.next_offset, lost = stored.lost + news.lost, updated_at = %(now)s
+  FROM locked JOIN news USING (topic, partition)
+ WHERE stored.id = locked.id AND locked.next_offset = news.expected
+RETURNING stored.topic, stored.partition
+"""
+
+
+def _moved(cluster: str, advances: Mapping[PartitionKey, Advance], now: datetime) -> set[PartitionKey]:
+    """Move the partitions that are where they are expected to be; return them."""
+    if not advances:
+        return set()
+    columns: dict[str, Any] = {
+        "topics": [topic for topic, _ in advances],
+        "partitions": [partition for _, partition in advances],
+        "expected": [advance.expected for advance in advances.values()],
+        "next": [advance.next_offset for advance in advances.values()],
+        "lost": [advance.lost for advance in advances.values()],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_SQL, {"cluster": cluster, "now": now, **columns})
+        return {(topic, partition) for topic, partition in cursor.fetchall()}
+
+
+def _begin_partition(cluster: str, key: PartitionKey, advance: Advance, now: datetime) -> None:
+    topic, partition = key
+    places = {"cluster": cluster, "topic": topic, "partition": partition}
+    try:
+        StreamOffset.objects.create(**places, next_offset=advance.next_offset, lost=advance.lost, updated_at=now)
+    except IntegrityError as error:
+        raise StreamMovedError(f"{topic}[{partition}]: somebody else began it") from error
 
 
 @dataclass(frozen=True)
@@ -66,17 +103,24 @@ def enqueue_messages(*, messages: Sequence[Envelope], now: datetime) -> None:
     batches: dict[tuple[str, int | None], list[Envelope]] = defaultdict(list)
     for each in messages:
         batches[each.topic, each.replay_of].append(each)
-    OutboxBatch.objects.bulk_create(
-        OutboxBatch(
-            topic=topic,
-            keys=[each.key for each in some],
-            values=[each.value for each in some],
-            replay_of=replay_of,
-            created_at=now,
-        )
+    rows = [
+        (topic, replay_of, found[start : start + OUTBOX_ROW])
         for (topic, replay_of), found in batches.items()
-        for some in (found[start : start + OUTBOX_ROW] for start in range(0, len(found), OUTBOX_ROW))
-    )
+        for start in range(0, len(found), OUTBOX_ROW)
+    ]
+    with connection.cursor() as cursor:
+        for topic, replay_of, some in rows:
+            keys, values = [each.key for each in some], [each.value for each in some]
+            cursor.execute(ENQUEUE_SQL, [topic, keys, values, replay_of, now, OUTBOX_CHANNEL])
+
+
+ENQUEUE_SQL = """
+WITH stored AS (
+  INSERT INTO experiments_outboxbatch (topic, keys, values, replay_of, created_at)
+  VALUES (%s, %s::text[], %s::bytea[], %s, %s) RETURNING id
+)
+SELECT pg_notify(%s, '') FROM stored
+"""
 
 
 @transaction.atomic

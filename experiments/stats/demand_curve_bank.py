@@ -15,7 +15,7 @@ from experiments.stats.thompson import with_floor
 
 BELIEF_ROUNDS: Final = 5
 NEGLIGIBLE: Final = 1e-3
-KEPT_FOLDS: Final = 24
+OLDEST_FOLD: Final = 31
 KEPT_EPOCHS: Final = 100
 
 
@@ -156,8 +156,16 @@ class DemandCurveBank(BanditPolicy):
             news = filtered.fold(fold.hypotheses, counts.purchases[row], counts.rejections[row], fold.epoch)
             fold = _Fold(fold.epoch + 1, news, counts.purchases[: row + 1].copy(), counts.rejections[: row + 1].copy())
             folds.append(fold)
-        self._folds[:] = folds[-KEPT_FOLDS:]
+        self._folds[:] = [each for each in folds if _is_kept(each.epoch, age=fold.epoch - each.epoch)]
         return fold
+
+
+def _is_kept(epoch: int, *, age: int) -> bool:
+    """Keep ever fewer folds the older they are, six in all: 100 contexts take 20 MB each.
+
+    What comes late is then folded from one that is at most twice as old.
+    """
+    return age < 2 or (age <= OLDEST_FOLD and epoch % (1 << (age.bit_length() - 1)) == 0)
 
 
 @lru_cache(maxsize=64)

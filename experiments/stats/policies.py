@@ -20,4 +20,3 @@ POLICIES: Final[dict[str, type[BanditPolicy]]] = {
     "pooled_prior": PooledPrior,
     "hierarchical_logistic": HierarchicalLogistic,
 }
-DEFAULT_POLICY: Final = "demand_curve_bank"

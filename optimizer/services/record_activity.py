@@ -56,7 +56,7 @@ SELECT DISTINCT channel_id, %(now)s::timestamptz FROM catalog_listing WHERE id =
 """
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_activity(*, views: Sequence[View], purchased: Sequence[uuid.UUID], now: datetime) -> int:
     """Count demand events as views, and purchased decisions as one unit sold at the decided price; return how many.
 

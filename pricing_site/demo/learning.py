@@ -22,6 +22,7 @@ from streaming.kafka_settings import client_settings
 from streaming.market_score import MarketScore
 from streaming.messages import demand_message
 from streaming.outcome_simulator import OutcomeSimulator
+from streaming.relay import Relay
 from streaming.simulation import MARKET_START, Shoppers, simulated_demand
 from streaming.topics import Topic
 
@@ -41,7 +42,7 @@ def show_learning(console: Console, channel: Channel, seconds: float) -> None:
     stop = threading.Event()
     simulator = OutcomeSimulator(Shoppers(seed=1, delay_seconds=DELAY_SECONDS), stop=stop)
     stream = BanditStream(stop=stop, rng=np.random.default_rng(1))
-    threads = [_thread(stream.run), _thread(simulator.run)]
+    threads = [_thread(stream.run), _thread(Relay(stop=stop).run), _thread(simulator.run)]
     early = _Snapshot(simulator.score)
     try:
         _wait_until(lambda: stream.metrics.is_reading and simulator.is_reading)

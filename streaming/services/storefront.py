@@ -8,6 +8,8 @@ from django.db import IntegrityError, transaction
 
 from catalog.money import amount_text
 from experiments.models import PricingDecision
+from experiments.models.bandit import decision_id_of
+from experiments.services.choices import ChoiceBook
 from experiments.services.decide_prices import OUTCOME_WINDOW, DecidedPrice, DemandEvent, decide_prices
 from experiments.services.record_outcomes import Outcome
 from experiments.services.streams import enqueue_messages
@@ -21,6 +23,10 @@ class NotDecided(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+BOOK = ChoiceBook()
+"""What this process decides by: what `run_bandit` has planned, else the reference policy."""
 
 
 def decide_now(*, event: DemandEvent, now: datetime, rng: np.random.Generator) -> DecidedPrice:
@@ -42,7 +48,7 @@ def decide_now(*, event: DemandEvent, now: datetime, rng: np.random.Generator) -
 
 @transaction.atomic
 def _decide(event: DemandEvent, now: datetime, rng: np.random.Generator) -> DecidedPrice:
-    report = decide_prices(events=[event], now=now, rng=rng)
+    report = decide_prices(events=[event], now=now, rng=rng, book=BOOK)
     if report.unknown_listing:
         raise NotDecided("unknown_listing")
     if report.held:
@@ -56,7 +62,7 @@ def _decide(event: DemandEvent, now: datetime, rng: np.random.Generator) -> Deci
 
 def _decided_before(event: DemandEvent) -> DecidedPrice | None:
     row = (
-        PricingDecision.objects.filter(event_id=event.event_id)
+        PricingDecision.objects.filter(decision_id=decision_id_of(event.event_id))
         .select_related("context__listing__channel", "context__listing__product")
         .first()
     )

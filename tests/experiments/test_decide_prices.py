@@ -26,7 +26,9 @@ from catalog.services.lowest_offers import record_offers
 from catalog.services.markdown_marks import mark_markdown
 from experiments.models import BanditArm, BanditContext, ChoiceSet, IntensityPolicy, PricingDecision
 from experiments.selectors.ladders import price_ladders
-from experiments.services.decide_prices import OUTCOME_WINDOW, PROPENSITY_FLOOR, DemandEvent, decide_prices
+from experiments.services.arm_counts import add_counts
+from experiments.services.choices import PROPENSITY_FLOOR
+from experiments.services.decide_prices import OUTCOME_WINDOW, DemandEvent, decide_prices
 from tests.factories import make_channel, make_listing, publish
 
 pytestmark = pytest.mark.django_db
@@ -194,8 +196,9 @@ def test_a_price_that_the_guardrails_no_longer_allow_is_not_drawn_again():
 def test_an_arm_that_sells_is_drawn_more_often():
     make_listing("A")
     decide(event("A"))
-    BanditArm.objects.update(alpha=20, beta=80)
-    BanditArm.objects.filter(price=Decimal("10.50")).update(alpha=80, beta=20)
+    for arm in BanditArm.objects.all():
+        bought = 80 if arm.price == Decimal("10.50") else 20
+        add_counts(purchases={(arm.pk, 0): bought}, rejections={(arm.pk, 0): 100 - bought})
     report = decide(*[event("A") for _ in range(100)])
     assert Counter(each.price for each in report.decided)["10.50"] >= 90
 

@@ -11,7 +11,8 @@ from experiments.stats.change_point import ChangePointRestart
 from experiments.stats.demand_curve_bank import DemandCurveBank
 from experiments.stats.discounted import Discounted
 from experiments.stats.outcome_counts import OutcomeCounts
-from experiments.stats.policies import DEFAULT_POLICY, POLICIES
+from experiments.stats.policies import POLICIES
+from experiments.stats.policy_names import DEFAULT_POLICY, POLICY_LABELS, REFERENCE_POLICY
 from experiments.stats.pooled_prior import STRENGTHS, PooledPrior
 from experiments.stats.sliding_window import SlidingWindow
 
@@ -229,4 +230,8 @@ def test_hyperparameters_outside_their_domain_are_refused_by_name(make, named):
 
 
 def test_the_default_is_one_of_them():
-    assert DEFAULT_POLICY in POLICIES
+    assert {DEFAULT_POLICY, REFERENCE_POLICY} <= POLICIES.keys()
+
+
+def test_every_policy_has_a_label():
+    assert POLICY_LABELS.keys() == POLICIES.keys()

@@ -19,6 +19,7 @@ from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from experiments.models import BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
+from experiments.selectors.arm_counts import arm_totals
 from experiments.selectors.streams import outbox_size
 from experiments.services.streams import Envelope, enqueue_messages
 from optimizer.features.online import stored_records
@@ -45,11 +46,12 @@ def bandit(tmp_path):
     """Start the process, as often as asked; kill what is left of it at the end."""
     started, log = [], tmp_path / "log"
 
-    def start(**environment):
+    def start(*command, **environment):
+        command = command or ("run_bandit", "--seed", "1", "--session-timeout", str(SESSION_SECONDS))
         database = connection.settings_dict
         address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "run_bandit", "--seed", "1", "--session-timeout", str(SESSION_SECONDS)],
+            [sys.executable, "manage.py", *command],
             cwd=settings.BASE_DIR,
             env=os.environ | {"DATABASE_URL": f"postgres://{address}"} | environment,
             stdout=log.open("a"),
@@ -139,6 +141,7 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
         make_listing(f"S{number}")
     events = demand_events(1_600)
     port = free_port()
+    relay = bandit("relay_outbox")
     process = bandit(STREAM_METRICS_PORT=str(port))
     # Once more each, in another order; and poison between.
     produce(producer, Topic.DEMAND_EVENTS, [*events[:800], b"oops", *events[:400]], "event_id")
@@ -172,13 +175,15 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert time.monotonic() - began < 10
+    relay.send_signal(signal.SIGTERM)
+    assert relay.wait(10) == 0
 
     price_of = {str(row.decision_id): row.arm_id for row in PricingDecision.objects.all()}
     purchases, rejections = Counter(), Counter()
     for outcome in early + late:
         (purchases if outcome["outcome"] == "purchased" else rejections)[price_of[outcome["decision_id"]]] += 1
-    for arm in BanditArm.objects.all():
-        assert (arm.alpha, arm.beta) == (1 + purchases[arm.pk], 1 + rejections[arm.pk])
+    for arm, counts in arm_totals(BanditArm.objects.values_list("pk", flat=True)).items():
+        assert counts == (purchases[arm], rejections[arm])
     paid = PricingDecision.objects.filter(state="purchased").values_list("price", flat=True)
     counted = ActivityIncrement.objects.aggregate(Sum("views"), Sum("requests"), Sum("units"), Sum("revenue"))
     assert list(counted.values()) == [1_600, sum(each["demand"] for each in events), purchases.total(), sum(paid)]
@@ -190,20 +195,37 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     assert process.log.read_text().rstrip().endswith("Stopped.")
 
 
-def test_stopped_while_the_broker_is_dead_it_exits_in_time_and_keeps_what_it_could_not_send(bandit):
+def test_stopped_while_the_broker_is_dead_both_exit_in_time_and_keep_what_they_could_not_send(bandit):
     make_listing("A")
     broker = subprocess.Popen([sys.executable, "-P", mock_broker.__file__], stdout=subprocess.PIPE, text=True)
     try:
-        process = bandit(KAFKA_BOOTSTRAP_SERVERS=broker.stdout.readline().strip())
-        wait_for(lambda: "Reading" in process.log.read_text())
+        address = {"KAFKA_BOOTSTRAP_SERVERS": broker.stdout.readline().strip()}
+        process, relay = bandit(**address), bandit("relay_outbox", **address)
+        wait_for(lambda: "Reading" in process.log.read_text() and "Sending" in process.log.read_text())
     finally:
         broker.kill()
         broker.communicate()
     enqueue_messages(messages=[Envelope("pricing_decisions", "k", b"{}")], now=timezone.now())
-    time.sleep(1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    wait_for(lambda: "the broker did not take all" in process.log.read_text())
+    for each in (process, relay):
+        each.send_signal(signal.SIGTERM)
+        assert each.wait(10) == 0
     assert outbox_size() == 1
+
+
+def test_of_two_relays_one_sends_and_the_other_takes_over_when_it_is_killed(bandit):
+    first = bandit("relay_outbox")
+    wait_for(lambda: "Sending" in first.log.read_text())
+    second = bandit("relay_outbox")
+    enqueue_messages(messages=[Envelope("pricing_decisions", "k", b"1")], now=timezone.now())
+    wait_for(lambda: not OutboxBatch.objects.exists())
+    assert first.log.read_text().count("Sending") == 1
+    first.kill()
+    enqueue_messages(messages=[Envelope("pricing_decisions", "k", b"2")], now=timezone.now())
+    wait_for(lambda: not OutboxBatch.objects.exists())
+    assert read_all(Topic.PRICING_DECISIONS) == [1, 2]
+    second.send_signal(signal.SIGINT)
+    assert second.wait(10) == 0
 
 
 def test_without_a_broker_it_waits_says_so_and_still_stops_at_once(bandit):
