@@ -10,7 +10,6 @@ There is no peer: no other bandit learns exactly once over Kafka and Postgres. T
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -18,81 +17,16 @@ import time
 import uuid
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from tests.streaming.market import Market
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pricing_site.settings")
 UNDER_WAY = 12_000
 WARM_UP_SECONDS = 10
 PRODUCTS, LOCATIONS = 25, 4
-
-
-class Storefront:
-    """Asks for prices and answers them, over the fastest client there is: it must not be what is measured."""
-
-    def __init__(self) -> None:
-        from confluent_kafka import Consumer, Producer
-        from django.conf import settings
-
-        from streaming.topics import Topic
-
-        self.topics = Topic
-        brokers = {"bootstrap.servers": settings.KAFKA_BOOTSTRAP_SERVERS}
-        self.producer = Producer(brokers | {"linger.ms": 10, "queue.buffering.max.messages": 200_000})
-        self.consumer = Consumer(
-            brokers
-            | {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 5}
-            | {"enable.auto.commit": False}
-        )
-        self.consumer.subscribe([Topic.PRICING_DECISIONS.deployed_name])
-        self.rng = np.random.default_rng(1)
-        self.asked_at: dict[str, float] = {}
-        self.latencies: list[float] = []
-        self.decisions: Counter[str] = Counter()
-        self.outcomes: dict[str, bool] = {}
-
-    def ask(self, number: int) -> None:
-        skus, places = self.rng.integers(0, PRODUCTS, number), self.rng.integers(0, LOCATIONS, number)
-        demands, ids = self.rng.integers(0, 40, number), self.rng.bytes(16 * number)
-        moment = datetime.now(UTC).isoformat()
-        for at in range(number):
-            event = str(uuid.UUID(bytes=ids[16 * at : 16 * at + 16]))
-            sku, place = f"S{skus[at]}", f"shop-{places[at]}"
-            value = (
-                f'{{"schema_version": 1, "event_id": "{event}", "occurred_at": "{moment}", "channel": "web", '
-                f'"sku": "{sku}", "location": "{place}", "demand": {demands[at]}, "supply": 20}}'
-            )
-            self.asked_at[event] = time.monotonic()
-            self._send(self.topics.DEMAND_EVENTS, f"web:{sku}:{place}", value)
-        self.producer.poll(0)
-
-    def answer(self, seconds: float) -> int:
-        """Read decisions for a moment and answer each; return how many came."""
-        read = self.consumer.consume(2_000, timeout=seconds)
-        messages = [each for each in read if not each.error()]  # at first there is no topic
-        now, moment = time.monotonic(), datetime.now(UTC).isoformat()
-        luck = self.rng.random(len(messages)).tolist()
-        for message, point in zip(messages, luck, strict=True):
-            decision = json.loads(message.value())
-            key = decision["decision_id"]
-            self.decisions[key] += 1
-            asked = self.asked_at.pop(decision["event_id"], None)
-            if asked is not None:
-                self.latencies.append(now - asked)
-            self.outcomes[key] = point < 0.3
-            value = (
-                f'{{"schema_version": 1, "event_id": "{uuid.uuid4()}", "decision_id": "{key}", '
-                f'"outcome": "{"purchased" if point < 0.3 else "rejected"}", "occurred_at": "{moment}"}}'
-            )
-            self._send(self.topics.PRICING_OUTCOMES, message.key(), value)
-        self.producer.poll(0)
-        return len(messages)
-
-    def _send(self, topic: Any, key: Any, value: str) -> None:
-        self.producer.produce(topic.deployed_name, key=key, value=value)
 
 
 @contextmanager
@@ -120,7 +54,7 @@ def settled() -> int:
         return int(cursor.fetchone()[0])
 
 
-def at_full_speed(shop: Storefront, processes: dict[str, int], seconds: float) -> None:
+def at_full_speed(shop: Market, processes: dict[str, int], seconds: float) -> None:
     began, marks = time.monotonic(), None
     while time.monotonic() - began < WARM_UP_SECONDS + seconds:
         if marks is None and time.monotonic() - began > WARM_UP_SECONDS:
@@ -135,7 +69,7 @@ def at_full_speed(shop: Storefront, processes: dict[str, int], seconds: float) -
         print(f"  {name}: {(cpu_seconds(pid) - used[name]) / spent:.2f} cores")
 
 
-def at_rate(shop: Storefront, rate: float, seconds: float) -> None:
+def at_rate(shop: Market, rate: float, seconds: float) -> None:
     drain(shop)
     began, asked = time.monotonic(), 0
     while (passed := time.monotonic() - began) < WARM_UP_SECONDS + seconds:
@@ -152,7 +86,7 @@ def at_rate(shop: Storefront, rate: float, seconds: float) -> None:
     )
 
 
-def drain(shop: Storefront) -> None:
+def drain(shop: Market) -> None:
     deadline = time.monotonic() + 60
     while shop.asked_at and time.monotonic() < deadline:
         shop.answer(0.05)
@@ -161,7 +95,7 @@ def drain(shop: Storefront) -> None:
         shop.answer(0.05)
 
 
-def check(shop: Storefront) -> None:
+def check(shop: Market) -> None:
     """What is in the database must be what was produced, each once."""
     from experiments.models import ArmCount, PricingDecision
 
@@ -190,6 +124,7 @@ def main() -> None:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
     from tests.factories import make_listing
@@ -200,7 +135,7 @@ def main() -> None:
     with ExitStack() as stack:
         names = ("run_bandit", "relay_outbox")
         processes = {name: stack.enter_context(running(name)).pid for name in names} | {"storefront": os.getpid()}
-        shop = Storefront()
+        shop = Market(settings.KAFKA_BOOTSTRAP_SERVERS, products=PRODUCTS, locations=LOCATIONS)
         at_full_speed(shop, processes, arguments.seconds)
         at_rate(shop, arguments.rate, arguments.seconds)
         check(shop)

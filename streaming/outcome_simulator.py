@@ -17,6 +17,8 @@ from streaming.simulation import Shoppers
 from streaming.topics import Topic
 
 POLL_MS = 100
+REMEMBERED = 100_000
+"""Decisions whose second delivery is noticed: the newest."""
 
 
 class OutcomeSimulator:
@@ -31,7 +33,7 @@ class OutcomeSimulator:
         self.score = MarketScore(shoppers)
         self.answered = 0
         self.waiting: list[tuple[datetime, int, TopicPartition, bytes, list[dict[str, Any]]]] = []
-        self.seen: set[str] = set()  # a decision may arrive twice
+        self.seen: dict[str, None] = {}  # a decision may arrive twice
         self.read_to: dict[TopicPartition, int] = {}
         self.consumer: Any = None  # kafka-python is not typed
         self.producer: Any = None
@@ -77,7 +79,9 @@ class OutcomeSimulator:
     def _take(self, partition: TopicPartition, offset: int, key: bytes, decision: Mapping[str, Any]) -> None:
         if decision["decision_id"] in self.seen:
             return
-        self.seen.add(decision["decision_id"])
+        self.seen[decision["decision_id"]] = None
+        if len(self.seen) > REMEMBERED:
+            del self.seen[next(iter(self.seen))]
         self.score.count(decision)
         answer = self.shoppers.answer(decision)
         answers = [answer] * self.shoppers.deliveries(decision)

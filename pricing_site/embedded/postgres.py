@@ -64,15 +64,15 @@ class Postgres:
     def password(self) -> str:
         return secret_kept_in(self.home / "password")
 
-    def spawn(self) -> None:
-        """Start the process; the first time, make the database cluster (about two seconds)."""
+    def spawn(self, port: int | None = None) -> None:
+        """Start the process, on a free port unless one is given; the first time, make the cluster (two seconds)."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         binaries, user = find_binaries(), ordinary_user()
         hand_over(self.home, user)
         if not self.data.exists():
             self._make_cluster(binaries, user)
         outlive_predecessor(self.data)
-        self.port = free_port()
+        self.port = port or free_port()
         settings = SETTINGS | ({} if self.durable else EPHEMERAL_SETTINGS)
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         self.child = Child(
