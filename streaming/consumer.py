@@ -80,6 +80,7 @@ class BanditStream:
         self.memory = Memory(ChoiceBook(is_planned=True), PendingRefresh())
         self.background = Background(self.memory, chores or OwnChores(rng.spawn(1)[0]))
         self.cluster = ""
+        self.topics = {topic.deployed_name: topic for topic in Topic}
 
     def run(self) -> None:
         if not wait_until_nothing_is_missing(missing_in_database, self.stop):
@@ -171,7 +172,7 @@ class BanditStream:
     def _learn_from(self, records: Records) -> None:
         advances = {tuple(partition): self._advance(partition, found) for partition, found in records.items()}
         messages = [
-            Message(NAMED[record.topic], record.partition, record.offset, record.value or b"", _replay_of(record))
+            Message(self.topics[record.topic], record.partition, record.offset, record.value or b"", _replay_of(record))
             for found in records.values()
             for record in found
         ]
@@ -253,9 +254,6 @@ def _replay_of(record: ConsumerRecord) -> int | None:
     """Return the dead letter that a message once was; a header that is no number of ours says nothing."""
     value = dict(record.headers).get(REPLAY_OF, b"")
     return int(value) if value.isdigit() and len(value) < 19 else None
-
-
-NAMED = {topic.deployed_name: topic for topic in Topic}
 
 
 def missing_in_database() -> str | None:

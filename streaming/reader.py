@@ -98,6 +98,8 @@ class Reader:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._follow_orders()
+            if not self._wait_for_room():
+                continue
             try:
                 self._keep(self.consumer.poll(timeout_ms=POLL_MS))
             except KafkaError as error:
@@ -121,10 +123,11 @@ class Reader:
                 self._buffer.setdefault(partition, []).extend(records)
             if found:
                 self._changed.notify_all()
-            self._changed.wait_for(lambda: self._has_room() or self._stop.is_set(), timeout=POLL_MS / 1000)
 
-    def _has_room(self) -> bool:
-        return sum(map(len, self._buffer.values())) < AHEAD
+    def _wait_for_room(self) -> bool:
+        """Tell whether there is room, after a moment at most: orders must not wait."""
+        with self._changed:
+            return self._changed.wait_for(lambda: sum(map(len, self._buffer.values())) < AHEAD, POLL_MS / 1000)
 
     def _hold(self, partitions: Collection[TopicPartition]) -> None:
         self.consumer.pause(*partitions)

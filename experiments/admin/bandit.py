@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from catalog.admin.base import PricingModelAdmin, ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import listing_name, product_cell
-from catalog.admin.formatting import NOTHING, moment, money, number, percent
+from catalog.admin.formatting import NOTHING, in_currency, moment, money, number, percent
 from catalog.models import Channel
 from experiments.admin.charts import rewards_chart, share_chart
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
@@ -107,7 +107,7 @@ def _arm_rows(status: ContextStatus, channel: Channel) -> list[list[str]]:
             number(arm.purchases),
             number(arm.rejections),
             f"{percent(arm.mean)} ({percent(arm.low)} to {percent(arm.high)})",
-            money(arm.reward, channel, exact=True),
+            in_currency(arm.reward, channel.currency, decimals=3),
             number(arm.recent),
         ]
         for arm in status.arms

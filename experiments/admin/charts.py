@@ -53,7 +53,7 @@ def rewards_chart(status: ContextStatus, channel: Channel) -> list[Chart]:
             y_ticks=[Tick(y(level), money(level, channel)) for level in levels],
             markers=[Marker(x(best), "thought best", 12, "#d97706", "start" if best < max(prices) else "end")],
             dots=[
-                (x(price), y(mean), f"{money(price, channel)}: {money(mean, channel, exact=True)}")
+                (x(price), y(mean), f"{money(price, channel)}: {in_currency(mean, channel.currency, decimals=3)}")
                 for price, (_, mean, _) in zip(prices, spans, strict=True)
             ],
         )
@@ -74,7 +74,7 @@ def values_chart(values: Sequence[PolicyValue], channel: Channel) -> list[Chart]
             x_ticks=[Tick(x(at), name.replace("_", " ")) for at, (name, _) in enumerate(known)],
             y_ticks=[Tick(y(level), money(level, channel)) for level in levels],
             dots=[
-                (x(at), y(each.value), f"{name}: {money(each.value, channel, exact=True)}")
+                (x(at), y(each.value), f"{name}: {in_currency(each.value, channel.currency, decimals=3)}")
                 for at, (name, each) in enumerate(known)
             ],
         )

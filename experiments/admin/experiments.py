@@ -15,7 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from catalog.admin.base import PricingModelAdmin
-from catalog.admin.formatting import NOTHING, money, number
+from catalog.admin.formatting import NOTHING, in_currency, money, number
 from catalog.models import Channel
 from experiments.admin.charts import values_chart
 from experiments.models import BanditExperiment, Challenger
@@ -136,7 +136,7 @@ def _value_row(value: PolicyValue, channel: Channel) -> list[str]:
         return [name, NOTHING, NOTHING, NOTHING, NOTHING, value.problem]
     found = value.result
     estimates = [
-        f"{money(each.value, channel, exact=True)} ({money(each.low, channel)} to {money(each.high, channel)})"
+        f"{in_currency(each.value, channel.currency, decimals=3)} ({money(each.low, channel)} to {money(each.high, channel)})"
         for each in (found.doubly_robust, found.snips, found.ips)
     ]
     trust = "yes" if found.has_overlap else "no: too little like it was drawn"

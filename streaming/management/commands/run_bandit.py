@@ -31,6 +31,7 @@ class Command(BaseCommand):
                 "KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.", returncode=2
             )
         logging.getLogger("kafka").setLevel(logging.WARNING)
+        logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns whenever another thread has its turn
         metrics = StreamMetrics(max_lag=settings.STREAM_MAX_LAG)
         if settings.STREAM_METRICS_PORT:
             metrics.serve(settings.STREAM_METRICS_PORT)
