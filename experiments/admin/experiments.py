@@ -136,7 +136,8 @@ def _value_row(value: PolicyValue, channel: Channel) -> list[str]:
         return [name, NOTHING, NOTHING, NOTHING, NOTHING, value.problem]
     found = value.result
     estimates = [
-        f"{in_currency(each.value, channel.currency, decimals=3)} ({money(each.low, channel)} to {money(each.high, channel)})"
+        f"{in_currency(each.value, channel.currency, decimals=3)} "
+        f"({money(each.low, channel)} to {money(each.high, channel)})"
         for each in (found.doubly_robust, found.snips, found.ips)
     ]
     trust = "yes" if found.has_overlap else "no: too little like it was drawn"
