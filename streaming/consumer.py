@@ -157,7 +157,7 @@ class BanditStream:
 
     def _step(self) -> None:
         self._seek_to_stored_offsets()
-        if records := self._reading.take(timeout=IDLE_SECONDS):
+        if records := self._reading.take(timeout=IDLE_SECONDS, first=Topic.DEMAND_EVENTS.deployed_name):
             self._learn_from(records)
         self._do_housekeeping()
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -19,6 +20,8 @@ POLL_MS = 20
 AHEAD = 4_000
 """Records that lie here at most; more are left to the broker."""
 ANSWER_SECONDS = 5.0
+MANY = 500
+PATIENCE_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
@@ -34,6 +37,7 @@ class Reader:
         self.consumer = consumer
         self.unsought: set[TopicPartition] = set()
         self._buffer: Records = {}
+        self._patient_until = 0.0
         self._changed = threading.Condition()
         self._orders: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._stop = threading.Event()
@@ -45,13 +49,33 @@ class Reader:
     def start(self) -> None:
         self._thread.start()
 
-    def take(self, *, timeout: float) -> Records:
-        """Return all that was read since the last call; wait for the first of it."""
+    def take(self, *, timeout: float, first: str = "") -> Records:
+        """Return what was read since the last call; wait for some of it.
+
+        Args:
+            timeout: seconds to wait.
+            first: a topic that is given at once. Records of others lie for `PATIENCE_SECONDS`, unless many do: a
+                transaction costs much, a record little, and nobody waits for them.
+        """
+        deadline = time.monotonic() + timeout
         with self._changed:
-            self._changed.wait_for(lambda: self._buffer or self.unsought, timeout)
-            taken, self._buffer = self._buffer, {}
+            while not (taken := self._due(first)) and not self.unsought:
+                left = min(deadline, self._patient_until) - time.monotonic()
+                if time.monotonic() >= deadline:
+                    break
+                self._changed.wait(max(left, 0.0))
+            for partition in taken:
+                del self._buffer[partition]
             self._changed.notify_all()
         return taken
+
+    def _due(self, first: str) -> Records:
+        """Return all that lies here, or only what is of the topic that comes first."""
+        size = sum(map(len, self._buffer.values()))
+        if not first or size >= MANY or time.monotonic() >= self._patient_until:
+            self._patient_until = time.monotonic() + PATIENCE_SECONDS
+            return dict(self._buffer)
+        return {partition: records for partition, records in self._buffer.items() if partition.topic == first}
 
     def seek(self, offsets: Mapping[TopicPartition, int | None]) -> None:
         """Begin held partitions at these offsets (None: the beginning); what was read of them before is dropped.

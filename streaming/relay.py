@@ -53,8 +53,9 @@ class Relay:
         while not self.stop.is_set() and self.send_waiting():
             pass
         # What committed meanwhile is in the driver's backlog: it is not missed.
-        for _ in connection.connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
-            pass
+        with connection.wrap_database_errors:  # the driver's own errors pass Django by here
+            for _ in connection.connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
+                pass
 
     def _listen(self) -> None:
         """Take the turn, or wait for it: a database session that ends gives it back."""

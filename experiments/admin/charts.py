@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from catalog.admin.charts import LEFT, RIGHT, WIDTH, Chart, Marker, Tick, _scale, _vertical
-from catalog.admin.formatting import in_currency, money, moment, percent
+from catalog.admin.formatting import in_currency, moment, money, percent
 from catalog.models import Channel
 from experiments.selectors.bandit_status import ContextStatus, ShareAt
 from experiments.selectors.policy_values import PolicyValue

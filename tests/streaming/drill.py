@@ -39,7 +39,7 @@ PRODUCTS, LOCATIONS = 6, 3
 EVENTS_A_SECOND = 300
 EPOCH_SECONDS = 5
 """Short, so that a drill goes through many."""
-SETTLE_SECONDS = 120
+SETTLE_SECONDS = 60
 VICTIMS = ("run_bandit", "relay_outbox", "postgres", "redis")
 MAKE_PRODUCTS = (
     "import django; django.setup(); from tests.factories import make_listing; "
@@ -111,6 +111,8 @@ class Drill:
             self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
 
     def _kill(self, victim: str) -> None:
+        dead = [name for name, process in self.processes.items() if process.poll() is not None]
+        assert not dead, f"{dead} ended by itself"
         self.killed[victim] += 1
         if victim == "postgres":
             server = self.servers.postgres

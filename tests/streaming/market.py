@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 EVENTS, DECISIONS, OUTCOMES = "demand_events", "pricing_decisions", "pricing_outcomes"
 
@@ -31,9 +31,13 @@ class Market:
         self.consumer = Consumer(
             address
             | {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-            | {"fetch.wait.max.ms": 5, "topic.metadata.refresh.interval.ms": 2_000}
+            | {"fetch.wait.max.ms": 5}
         )
-        self.consumer.subscribe([prefix + DECISIONS])
+        for topic in (EVENTS, DECISIONS, OUTCOMES):  # made, where asking for them makes them
+            self.producer.list_topics(prefix + topic, timeout=10)
+        # Not as a group: that takes its time, and there is one reader.
+        known = self.consumer.list_topics(prefix + DECISIONS, timeout=10).topics[prefix + DECISIONS].partitions
+        self.consumer.assign([TopicPartition(prefix + DECISIONS, each, OFFSET_BEGINNING) for each in known])
         self.rng = np.random.default_rng(1)
         self.events: set[str] = set()
         self.asked_at: dict[str, float] = {}

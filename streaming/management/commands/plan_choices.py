@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import sys
 from typing import Any
@@ -9,6 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from streaming.background import OwnChores
 
+NICE = 10
+
 
 class Command(BaseCommand):
     help = "Plan what contexts choose from: started by run_bandit, a line of JSON on the input for each time."
@@ -16,6 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        os.nice(NICE)  # decisions come first
         chores = OwnChores(np.random.default_rng())
         # Policies multiply small matrices: a second thread of the linear algebra library only waits for the first.
         with threadpool_limits(1):
