@@ -1,7 +1,7 @@
 """How far the bandit has come: what it believes of each arm, and how much traffic goes to the arm it thinks best."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy.special import betaincinv
 
-from experiments.models import BanditArm, BanditContext, PricingDecision
+from experiments.models import BanditArm, BanditContext, ChoiceSet, PricingDecision
 from experiments.selectors.arm_counts import arm_totals
 
 INTERVAL = (0.05, 0.95)
@@ -17,7 +17,10 @@ INTERVAL = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class ArmStatus:
-    """One arm: the Beta posterior of its purchase probability, and how many of the recent decisions drew it."""
+    """One arm: the Beta posterior of its purchase probability, and how many of the recent decisions drew it.
+
+    ``probability``: with which the newest plan plays it.
+    """
 
     price: Decimal
     purchases: int
@@ -26,6 +29,7 @@ class ArmStatus:
     low: float
     high: float
     recent: int
+    probability: float = 0.0
 
     @property
     def reward(self) -> float:
@@ -40,7 +44,8 @@ class ContextStatus:
 
     @property
     def best(self) -> ArmStatus:
-        return max(self.arms, key=lambda arm: arm.reward)
+        """What the policy that decides here thinks best: it plays it most often."""
+        return max(self.arms, key=lambda arm: (arm.probability, arm.reward))
 
     @property
     def recent(self) -> int:
@@ -89,9 +94,10 @@ def bandit_status(*, channel: str, last: int) -> BanditStatus:
     }
     arms = list(BanditArm.objects.filter(context__in=contexts).order_by("context", "price"))
     totals = arm_totals([arm.pk for arm in arms])
+    played = _newest_probabilities(contexts)
     by_context: dict[int, list[ArmStatus]] = {}
     for arm in arms:
-        status = _arm_status(arm.price, *totals.get(arm.pk, (0, 0)), recent=drawn[arm.pk])
+        status = _arm_status(arm, totals, drawn, played)
         by_context.setdefault(arm.context_id, []).append(status)
     found = [ContextStatus(contexts[pk], each) for pk, each in by_context.items()]
     found.sort(key=lambda each: (-each.recent, each.context.pk))
@@ -113,32 +119,42 @@ def context_status(*, context: BanditContext, last: int) -> ContextStatus:
     drawn = Counter(newest)
     arms = list(BanditArm.objects.filter(context=context).order_by("price"))
     totals = arm_totals([arm.pk for arm in arms])
-    rows = [_arm_status(arm.price, *totals.get(arm.pk, (0, 0)), recent=drawn[arm.pk]) for arm in arms]
-    return ContextStatus(context, rows)
+    played = _newest_probabilities([context.pk])
+    return ContextStatus(context, [_arm_status(arm, totals, drawn, played) for arm in arms])
 
 
 def best_shares(*, channel: str, last: int, slices: int = 20) -> list[ShareAt]:
     """Cut the ``last`` decisions of a channel into slices, oldest first."""
     newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-pk")
-    rows = list(newest.values_list("decided_at", "context_id", "arm_id", "price")[:last])[::-1]
-    totals = arm_totals({row[2] for row in rows})
-    best: dict[int, tuple[float, int]] = {}
-    for _, context, arm, price in rows:
-        purchases, rejections = totals.get(arm, (0, 0))
-        reward = float(price) * (1 + purchases) / (2 + purchases + rejections)
-        best[context] = max(best.get(context, (0.0, 0)), (reward, arm))
+    rows = list(newest.values_list("decided_at", "context_id", "arm_id")[:last])[::-1]
+    played = _newest_probabilities({context for _, context, _ in rows})
+    best: dict[int, int] = {}
+    for _, context, arm in rows:
+        best[context] = max(best.get(context, arm), arm, key=lambda each: played.get(each, 0.0))
     size = -(-len(rows) // slices) or 1
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     return [
-        ShareAt(part[0][0], len(part), sum(best[context][1] == arm for _, context, arm, _ in part) / len(part))
+        ShareAt(part[0][0], len(part), sum(best[context] == arm for _, context, arm in part) / len(part))
         for part in parts
     ]
 
 
-def _arm_status(price: Decimal, purchases: int, rejections: int, *, recent: int) -> ArmStatus:
+def _newest_probabilities(context_ids: Iterable[int]) -> dict[int, float]:
+    """Return by arm with which probability it is played by the newest choice set of its context."""
+    rows = ChoiceSet.objects.filter(context__in=list(context_ids), arms__isnull=False)
+    newest = rows.order_by("context", "-id").distinct("context").values_list("arms", "probabilities")
+    return {arm: share for arms, shares in newest for arm, share in zip(arms or (), shares, strict=True)}
+
+
+def _arm_status(
+    arm: BanditArm, totals: Mapping[int, tuple[int, int]], drawn: Mapping[int, int], played: Mapping[int, float]
+) -> ArmStatus:
+    purchases, rejections = totals.get(arm.pk, (0, 0))
     alpha, beta = 1 + purchases, 1 + rejections
     low, high = (float(betaincinv(alpha, beta, end)) for end in INTERVAL)
-    return ArmStatus(price, purchases, rejections, alpha / (alpha + beta), low, high, recent)
+    mean = alpha / (alpha + beta)
+    recent = drawn.get(arm.pk, 0)
+    return ArmStatus(arm.price, purchases, rejections, mean, low, high, recent, played.get(arm.pk, 0.0))
 
 
 def _policies(rows: Iterable[tuple[Any, ...]]) -> list[PolicyStatus]:

@@ -13,6 +13,9 @@ from experiments.selectors.ladders import Ladder, price_ladders
 LASTS = timedelta(seconds=5)
 """What changes by the clock alone, such as the age of a competitor's offer, is looked at again after this time."""
 
+MOST_KNOWN = 20_000
+"""Listings that a process remembers, some kilobytes each; then it begins anew."""
+
 # xmin is the transaction that wrote a row: it differs after every change. What is read here is all that a ladder and
 # its policies are made of; it is read before they are, so that a change in between shows the next time.
 FENCE_SQL = """
@@ -75,6 +78,8 @@ class LadderCache:
         found = {sku: known.priceable for sku in fences if (known := self._usable(channel, sku, fences[sku], now))}
         if missing := [sku for sku in fences if sku not in found]:
             news = _read(channel, missing, now)
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
             self._known |= {(channel, sku): _Known(fences[sku], now, each) for sku, each in news.items()}
             found |= news
         return found

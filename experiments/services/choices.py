@@ -24,6 +24,9 @@ from experiments.stats.thompson import choice_probabilities
 PROPENSITY_FLOOR = 0.01
 """Every arm keeps this share, so that its reward stays measurable: with five arms 5 % of decisions explore evenly."""
 
+MOST_KNOWN = 200_000
+"""Choices and contexts that a process remembers, about a kilobyte each; then it begins anew from the database."""
+
 FRESH = timedelta(seconds=2)
 """How long a process without a planner decides by what it read or worked out."""
 
@@ -126,7 +129,13 @@ class ChoiceBook:
 
     def keep(self, choices: Iterable[Choice]) -> None:
         """Decide by these from now on; call it after the commit that stored them."""
-        self._choices.update({(choice.context_id, choice.policy): choice for choice in choices})
+        self._remember({(choice.context_id, choice.policy): choice for choice in choices})
+
+    def _remember(self, news: Mapping[ContextPolicy, Choice]) -> None:
+        for known in (self._choices, self._contexts):
+            if len(known) > MOST_KNOWN:
+                known.clear()
+        self._choices.update(news)
 
     def choices_for(
         self, asked: Mapping[ContextPolicy, Asked], *, now: datetime, rng: np.random.Generator
@@ -139,7 +148,7 @@ class ChoiceBook:
             if missing := {key: one for key, one in asked.items() if key not in found and key not in news}:
                 news |= source(missing, now=now, rng=rng)
         if news:
-            transaction.on_commit(lambda: self._choices.update(news))
+            transaction.on_commit(lambda: self._remember(news))
         return found | news
 
     def _usable(self, key: ContextPolicy, one: Asked, now: datetime) -> Choice | None:

@@ -14,7 +14,15 @@ from experiments.models import BanditContext, ChoiceSet
 from experiments.selectors.arm_counts import epoch_of, outcome_counts
 from experiments.selectors.bandit_experiments import ExperimentBook
 from experiments.selectors.ladders import LADDER_BP, price_ladders
-from experiments.services.choices import PROPENSITY_FLOOR, Asked, Choice, ContextPolicy, arms_of, store_choices
+from experiments.services.choices import (
+    MOST_KNOWN,
+    PROPENSITY_FLOOR,
+    Asked,
+    Choice,
+    ContextPolicy,
+    arms_of,
+    store_choices,
+)
 from experiments.stats.outcome_counts import OutcomeCounts
 from experiments.stats.policies import POLICIES
 from experiments.stats.policy import BanditPolicy
@@ -72,6 +80,8 @@ class ChoicePlanner:
         counts = outcome_counts(pool.arms, epoch=epoch)
         rows = [row for name in policies.names for row in self._choices(name, pool, counts, wanted, epoch, now)]
         choices = store_choices(rows)
+        if len(self._stored) > MOST_KNOWN:
+            self._stored.clear()
         self._stored |= {(choice.context_id, choice.policy): choice for choice in choices}
         return choices
 

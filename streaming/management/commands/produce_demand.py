@@ -1,3 +1,4 @@
+import logging
 import threading
 from datetime import timedelta
 from itertools import islice
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("kafka").setLevel(logging.WARNING)
         _require_positive(options)
         stop = event_set_by_signals()
         if options["wait"] and not wait_until_nothing_is_missing(missing_in_database, stop):

@@ -1,3 +1,4 @@
+import logging
 from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--doubled", type=a_share, default=0.0, help="share of answers that come twice")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("kafka").setLevel(logging.WARNING)
         if not settings.KAFKA_BOOTSTRAP_SERVERS:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: give host:port.", returncode=2)
         now = timezone.now()
