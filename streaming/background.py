@@ -104,11 +104,16 @@ class Background:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the chore under way; what it does not finish in time the database undoes."""
+        """Break off the chore under way, which the database undoes; write the features that are still to be written."""
         self._stop.set()
         self._chores.close()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
+        if listings := self._memory.pending.take():
+            try:
+                refresh_online_features(listing_ids=sorted(listings), now=timezone.now())
+            except DatabaseError as error:
+                log.warning("Online features are left to the next refresh: %s", str(error).splitlines()[0])
 
     def _run(self) -> None:
         pause = LEAST_PAUSE_SECONDS

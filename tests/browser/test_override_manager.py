@@ -60,6 +60,7 @@ def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path
 
     manager.get(address)
     picture(manager, "override-list")
+    wait(manager).until(presence_of_element_located((By.CSS_SELECTOR, "#result_list tr.data-row")))
     rows = manager.find_elements(By.CSS_SELECTOR, "#result_list tr.data-row")
     assert len(rows) == 2 and "CAKE STAND" in rows[0].text and "Advent (manager)" in rows[0].text
     rows[1].find_element(By.CSS_SELECTOR, ".field-product_column a").click()

@@ -78,6 +78,13 @@ def test_a_child_plans_and_one_that_was_killed_is_started_again_for_what_it_left
     assert planned() == 4
 
 
+def test_closed_it_writes_the_features_that_are_still_to_be_written(memory):
+    background = Background(memory, OwnChores(np.random.default_rng(1)))
+    background.start()
+    background.close()
+    assert not np.isnan(stored_records(channel="web", skus=["A", "B"])[:, PLACE["activity_at"]]).any()
+
+
 def test_what_fails_is_asked_for_again(memory, caplog):
     class Broken:
         def do(self, context_ids, listing_ids):
