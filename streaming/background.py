@@ -124,18 +124,18 @@ class Background:
         connection.close()
 
     def _round(self) -> None:
-        contexts, listings = self._memory.book.take_touched(), self._memory.pending.take()
+        contexts, listings = self._memory.book.touched.take(), self._memory.pending.take()
         try:
             if self._newest is None:
                 self._newest = newest_choice_id()
             if contexts or listings:
                 self._chores.do(contexts, listings)
             # Also those that another process has planned.
-            for choice in choices_since(self._newest):
-                self._memory.book.keep([choice])
-                self._newest = choice.set_id
+            if news := choices_since(self._newest):
+                self._memory.book.keep(news)
+                self._newest = news[-1].set_id
         except Exception as error:
-            self._memory.book.touch(contexts)
+            self._memory.book.touched.add(contexts)
             self._memory.pending.add(listings)
             if self._stop.is_set():
                 return

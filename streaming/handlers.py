@@ -110,7 +110,7 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator,
         held = [event for event, _ in decide.held]
     if outcomes:
         learned = record_outcomes(outcomes=[outcome for outcome, _ in outcomes], now=now)
-        memory.book.touch(learned.contexts)
+        transaction.on_commit(lambda: memory.book.touched.add(learned.contexts))
         purchased = [outcome.decision_id for outcome in learned.learned if outcome.purchased]
         strangers = set(map(id, learned.unknown))
         letters += [message.unusable("unknown_decision") for outcome, message in outcomes if id(outcome) in strangers]

@@ -1,6 +1,8 @@
+import logging
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 
 def client_settings() -> dict[str, Any]:
@@ -12,3 +14,12 @@ def client_settings() -> dict[str, Any]:
         "reconnect_backoff_max_ms": 1_000,
         "metadata_max_age_ms": 10_000,  # topics and partitions that come later are found within this time
     }
+
+
+def require_brokers() -> None:
+    """Raise CommandError where no broker is named; let the client's own log say only what matters."""
+    if not settings.KAFKA_BOOTSTRAP_SERVERS:
+        raise CommandError(
+            "KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.", returncode=2
+        )
+    logging.getLogger("kafka").setLevel(logging.WARNING)

@@ -15,7 +15,7 @@ from catalog.models import Channel
 from experiments.admin.charts import rewards_chart, share_chart
 from experiments.models import BanditArm, BanditContext, IntensityPolicy, PricingDecision
 from experiments.selectors.arm_counts import arm_totals
-from experiments.selectors.bandit_status import BanditStatus, ContextStatus, bandit_status, best_shares, context_status
+from experiments.selectors.bandit_status import BanditStatus, ContextStatus, bandit_status, context_status
 from experiments.stats.policy_names import POLICY_LABELS
 
 LAST = 5_000
@@ -118,7 +118,7 @@ def _status_panel(channel: Channel) -> dict[str, Any]:
     status = bandit_status(channel=channel.code, last=LAST)
     return {
         "words": _in_words(status, channel),
-        "charts": share_chart(best_shares(channel=channel.code, last=LAST)) if status.decisions else [],
+        "charts": share_chart(status.shares),
         "headers": ["Policy", "Decisions", "Outcomes known", "Earned a decision"],
         "rows": [
             [

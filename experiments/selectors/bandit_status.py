@@ -1,7 +1,7 @@
 """How far the bandit has come: what it believes of each arm, and how much traffic goes to the arm it thinks best."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -67,11 +67,24 @@ class PolicyStatus:
 
 
 @dataclass(frozen=True)
+class ShareAt:
+    """A slice of decisions: since when, how many, and the share at the arm that is thought best today."""
+
+    since: datetime
+    decisions: int
+    share: float
+
+
+@dataclass(frozen=True)
 class BanditStatus:
-    """The contexts of the newest decisions, the busiest first; ``decisions``: how many those are."""
+    """What is known of the newest decisions, of which there are ``decisions``.
+
+    ``contexts``: the busiest first; ``shares``: slices of the decisions, the oldest first.
+    """
 
     contexts: list[ContextStatus]
     policies: list[PolicyStatus]
+    shares: list[ShareAt]
     decisions: int
 
     @property
@@ -81,60 +94,42 @@ class BanditStatus:
         return at_best / self.decisions if self.decisions else 0.0
 
 
-def bandit_status(*, channel: str, last: int) -> BanditStatus:
-    """Return the state of every context among the ``last`` decisions of a channel; a few queries, however many."""
+def bandit_status(*, channel: str, last: int, slices: int = 20) -> BanditStatus:
+    """Return the state of every context among the ``last`` decisions of a channel; five queries, however many."""
     newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-pk")
-    rows = list(newest.values_list("arm_id", "choice_set__policy", "state", "price")[:last])
-    drawn = Counter(row[0] for row in rows)
-    contexts = {
-        row.pk: row
-        for row in BanditContext.objects.filter(arms__in=list(drawn))
-        .distinct()
-        .select_related("listing__product", "listing__channel")
-    }
-    arms = list(BanditArm.objects.filter(context__in=contexts).order_by("context", "price"))
-    totals = arm_totals([arm.pk for arm in arms])
-    played = _newest_probabilities(contexts)
-    by_context: dict[int, list[ArmStatus]] = {}
-    for arm in arms:
-        status = _arm_status(arm, totals, drawn, played)
-        by_context.setdefault(arm.context_id, []).append(status)
-    found = [ContextStatus(contexts[pk], each) for pk, each in by_context.items()]
+    fields = ("decided_at", "context_id", "arm_id", "price", "state", "choice_set__policy")
+    rows = list(newest.values_list(*fields, named=True)[:last])
+    contexts = BanditContext.objects.filter(pk__in={row.context_id for row in rows})
+    found = _statuses(
+        contexts.select_related("listing__product", "listing__channel"), Counter(row.arm_id for row in rows)
+    )
     found.sort(key=lambda each: (-each.recent, each.context.pk))
-    return BanditStatus(found, _policies(rows), len(rows))
-
-
-@dataclass(frozen=True)
-class ShareAt:
-    """A slice of decisions: since when, how many, and the share at the arm that is thought best today."""
-
-    since: datetime
-    decisions: int
-    share: float
+    return BanditStatus(found, _policies(rows), _shares(rows[::-1], found, slices), len(rows))
 
 
 def context_status(*, context: BanditContext, last: int) -> ContextStatus:
     """Return the arms of one context, and how the last decisions there were spread over them."""
     newest = PricingDecision.objects.filter(context=context).order_by("-pk").values_list("arm_id", flat=True)[:last]
-    drawn = Counter(newest)
-    arms = list(BanditArm.objects.filter(context=context).order_by("price"))
+    (status,) = _statuses([context], Counter(newest))
+    return status
+
+
+def _statuses(contexts: Iterable[BanditContext], drawn: Mapping[int, int]) -> list[ContextStatus]:
+    found = {context.pk: ContextStatus(context, []) for context in contexts}
+    arms = list(BanditArm.objects.filter(context__in=found).order_by("context", "price"))
     totals = arm_totals([arm.pk for arm in arms])
-    played = _newest_probabilities([context.pk])
-    return ContextStatus(context, [_arm_status(arm, totals, drawn, played) for arm in arms])
+    played = _newest_probabilities(found)
+    for arm in arms:
+        found[arm.context_id].arms.append(_arm_status(arm, totals, drawn, played))
+    return list(found.values())
 
 
-def best_shares(*, channel: str, last: int, slices: int = 20) -> list[ShareAt]:
-    """Cut the ``last`` decisions of a channel into slices, oldest first."""
-    newest = PricingDecision.objects.filter(context__listing__channel__code=channel).order_by("-pk")
-    rows = list(newest.values_list("decided_at", "context_id", "arm_id")[:last])[::-1]
-    played = _newest_probabilities({context for _, context, _ in rows})
-    best: dict[int, int] = {}
-    for _, context, arm in rows:
-        best[context] = max(best.get(context, arm), arm, key=lambda each: played.get(each, 0.0))
+def _shares(rows: Sequence[Any], contexts: Iterable[ContextStatus], slices: int) -> list[ShareAt]:
+    best = {each.context.pk: each.best.price for each in contexts}
     size = -(-len(rows) // slices) or 1
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     return [
-        ShareAt(part[0][0], len(part), sum(best[context] == arm for _, context, arm in part) / len(part))
+        ShareAt(part[0].decided_at, len(part), sum(best[row.context_id] == row.price for row in part) / len(part))
         for part in parts
     ]
 
@@ -157,16 +152,16 @@ def _arm_status(
     return ArmStatus(arm.price, purchases, rejections, mean, low, high, recent, played.get(arm.pk, 0.0))
 
 
-def _policies(rows: Iterable[tuple[Any, ...]]) -> list[PolicyStatus]:
+def _policies(rows: Iterable[Any]) -> list[PolicyStatus]:
     decided: Counter[str] = Counter()
     settled: Counter[str] = Counter()
     earned: Counter[str] = Counter()
-    for _arm, policy, state, price in rows:
-        name = policy or ""
+    for row in rows:
+        name = row.choice_set__policy or ""
         decided[name] += 1
-        if state != PricingDecision.State.WAITING:
+        if row.state != PricingDecision.State.WAITING:
             settled[name] += 1
-            earned[name] += price if state == PricingDecision.State.PURCHASED else 0
+            earned[name] += row.price if row.state == PricingDecision.State.PURCHASED else 0
     return [
         PolicyStatus(name, number, settled[name], float(earned[name]) / settled[name] if settled[name] else 0.0)
         for name, number in decided.most_common()

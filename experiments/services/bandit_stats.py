@@ -14,10 +14,10 @@ from fastjsonschema import compile as compiled_schema
 from catalog.models import Channel
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from catalog.selectors.listings import active_listings
-from experiments.models import ArmCount, BanditArm, DemandIntensity
+from experiments.models import ArmCount, DemandIntensity
 from experiments.selectors.bandit_stats import FORMAT
 from experiments.services.arm_counts import ArmEpoch, add_counts
-from experiments.services.choices import ContextKey, context_ids
+from experiments.services.choices import ContextKey, arm_ids, context_ids
 
 NUMBER = {"type": "integer", "minimum": 0, "maximum": 2**62}
 SCHEMA = {
@@ -121,11 +121,5 @@ def _arms(channel: Channel, rows: list[Mapping[str, Any]]) -> dict[int, int]:
     keys: list[ContextKey] = [(listings[row["sku"]], row["location"], row["intensity"]) for row in rows]
     contexts = context_ids(set(keys))
     wanted = [(contexts[key], Decimal(row["price"])) for key, row in zip(keys, rows, strict=True)]
-    BanditArm.objects.bulk_create(
-        [BanditArm(context_id=context, price=price) for context, price in sorted(set(wanted))],
-        ignore_conflicts=True,
-        batch_size=2_000,
-    )
-    found = BanditArm.objects.filter(context__in=set(contexts.values())).values_list("context", "price", "pk")
-    by_place = {(context, price): pk for context, price, pk in found}
-    return {position: by_place[place] for position, place in enumerate(wanted)}
+    found = arm_ids(set(wanted))
+    return {position: found[place] for position, place in enumerate(wanted)}

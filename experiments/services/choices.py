@@ -1,6 +1,5 @@
 """What decisions choose from, and where it comes from: a policy's plan, else the reference policy at once."""
 
-import threading
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from experiments.models import BanditArm, BanditContext, BanditExperiment, Choic
 from experiments.selectors.arm_counts import arm_totals
 from experiments.selectors.ladder_cache import LadderCache
 from experiments.selectors.ladders import Ladder
+from experiments.services.touched import Touched
 from experiments.stats.policy_names import REFERENCE_POLICY
 from experiments.stats.thompson import choice_probabilities
 
@@ -103,19 +103,8 @@ class ChoiceBook:
         self.ladders = LadderCache()
         self._contexts: dict[ContextKey, int] = {}
         self._choices: dict[ContextPolicy, Choice] = {}
-        self._touched: set[int] = set()
-        self._lock = threading.Lock()
-
-    def touch(self, context_ids: Iterable[int]) -> None:
-        """Note that something was decided or learned there, and a plan may be out of date."""
-        with self._lock:
-            self._touched.update(context_ids)
-
-    def take_touched(self) -> set[int]:
-        """Return what was touched since the last call."""
-        with self._lock:
-            taken, self._touched = self._touched, set()
-        return taken
+        self.touched = Touched()
+        """Contexts where something was decided or learned: their plan may be out of date."""
 
     def context_ids(self, keys: Iterable[ContextKey]) -> dict[ContextKey, int]:
         """Return the contexts, made where they are new."""
@@ -214,17 +203,23 @@ def store_choices(rows: Sequence[ChoiceSet]) -> list[Choice]:
 def arms_of(asked: Iterable[Asked]) -> dict[int, list[int]]:
     """Return the keys of each context's arms in the order of its prices, made where they are new."""
     prices = {one.context_id: one.prices for one in asked}
+    found = arm_ids({(context, price) for context, row in prices.items() for price in row})
+    return {context: [found[context, price] for price in row] for context, row in prices.items()}
+
+
+def arm_ids(wanted: Collection[tuple[int, Decimal]]) -> dict[tuple[int, Decimal], int]:
+    """Return arms by context and price, made where they are new; in key order, as `context_ids` does."""
 
     def known() -> dict[tuple[int, Decimal], int]:
-        rows = BanditArm.objects.filter(context__in=prices).values_list("context", "price", "pk")
-        return {(context, price): pk for context, price, pk in rows}
+        rows = BanditArm.objects.filter(context__in={context for context, _ in wanted})
+        return {(context, price): pk for context, price, pk in rows.values_list("context", "price", "pk")}
 
     found = known()
-    wanted = [(context, price) for context in sorted(prices) for price in prices[context]]
-    if missing := [BanditArm(context_id=key[0], price=key[1]) for key in wanted if key not in found]:
-        BanditArm.objects.bulk_create(missing, ignore_conflicts=True, batch_size=2000)
+    if missing := sorted(key for key in wanted if key not in found):
+        rows = [BanditArm(context_id=context, price=price) for context, price in missing]
+        BanditArm.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
         found = known()
-    return {context: [found[context, price] for price in row] for context, row in prices.items()}
+    return found
 
 
 def context_ids(wanted: Collection[ContextKey]) -> dict[ContextKey, int]:

@@ -2,10 +2,11 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 from django.db import connection, transaction
@@ -123,14 +124,15 @@ def _decide_channel(
     ]
     choices = _choices(priced, intensities, listings, book, now, rng)
     points = rng.random(len(priced)).tolist()
-    shown = _ShownPrices()
+    text = cache(amount_text)  # the same few prices are shown again and again
     rows = [
-        _decide(event, intensity, choice, point, listings[event.sku].ladder, shown, now)
+        _decide(event, intensity, choice, point, listings[event.sku].ladder, text, now)
         for event, intensity, choice, point in zip(priced, intensities, choices, points, strict=True)
     ]
     report.decided += [row.shown for row in rows]
     _store(rows, now)
-    book.touch({row.choice.context_id for row in rows})
+    contexts = {row.choice.context_id for row in rows}
+    transaction.on_commit(lambda: book.touched.add(contexts))
     offers = [(listings[event.sku].ladder.listing, row.price) for event, row in zip(priced, rows, strict=True)]
     record_offers(channel=offers[0][0].channel, offers=offers, now=now)
     decided = dict.fromkeys((listing for listing, _ in offers), (PriceSource.BANDIT.value,))
@@ -163,19 +165,6 @@ def _choices(
     return [found[each] for each in wanted]
 
 
-class _ShownPrices:
-    """Prices as text; the same few are shown again and again."""
-
-    def __init__(self) -> None:
-        self.texts: dict[tuple[Decimal, int], str] = {}
-
-    def text(self, price: Decimal, exponent: int) -> str:
-        key = (price, exponent)
-        if key not in self.texts:
-            self.texts[key] = amount_text(*key)
-        return self.texts[key]
-
-
 @dataclass(frozen=True, slots=True)
 class _Decided:
     shown: DecidedPrice
@@ -192,7 +181,7 @@ def _decide(
     choice: Choice,
     point: float,
     ladder: Ladder,
-    texts: _ShownPrices,
+    text: Callable[[Decimal, int], str],
     now: datetime,
 ) -> _Decided:
     position = choice.arm_at(point)
@@ -202,8 +191,8 @@ def _decide(
         decision_id=decision_id_of(event.event_id),
         event=event,
         intensity=intensity,
-        price=texts.text(price, channel.currency_exponent),
-        list_price=texts.text(ladder.listing.list_price, channel.currency_exponent),
+        price=text(price, channel.currency_exponent),
+        list_price=text(ladder.listing.list_price, channel.currency_exponent),
         currency=channel.currency,
         propensity=choice.probabilities[position],
         decided_at=now,

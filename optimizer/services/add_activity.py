@@ -1,14 +1,14 @@
 """Add up what a batch of the stream did into the feature store: a row a listing and second, not one an event."""
 
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
+from experiments.services.touched import Touched
 from optimizer.services.record_activity import BEGIN_RECORDING_SQL, View
 
 SEEN_SQL = "SELECT source_id FROM optimizer_activityincrement WHERE kind = 'view' AND source_id = ANY(%s)"
@@ -38,24 +38,13 @@ RETURNING listing_id
 """
 
 
-class PendingRefresh:
+class PendingRefresh(Touched):
     """Listings whose online features are out of date, to be written anew together, off the path of decisions."""
 
     def __init__(self) -> None:
-        self._listings: set[int] = set()
+        super().__init__()
         self.recording: set[int] = set()
         """Of whose channels we know that recording has begun."""
-        self._lock = threading.Lock()
-
-    def add(self, listing_ids: Iterable[int]) -> None:
-        with self._lock:
-            self._listings.update(listing_ids)
-
-    def take(self) -> set[int]:
-        """Return what was added since the last call."""
-        with self._lock:
-            taken, self._listings = self._listings, set()
-        return taken
 
 
 def add_activity(
@@ -73,7 +62,8 @@ def add_activity(
             with connection.cursor() as cursor:
                 cursor.execute(BEGIN_RECORDING_SQL, {"listings": sorted(news), "now": now})
             transaction.on_commit(lambda: pending.recording.update(news))
-        pending.add(listings)
+        # Not before: the features would be written without what this transaction adds, and not again.
+        transaction.on_commit(lambda: pending.add(listings))
 
 
 def _add_views(views: Sequence[View], now: datetime) -> list[int]:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from scipy import stats
 
 from experiments.models import BanditArm, ChoiceSet, PricingDecision
-from experiments.selectors.bandit_status import bandit_status, best_shares
+from experiments.selectors.bandit_status import bandit_status
 from experiments.services.arm_counts import add_counts
 from experiments.services.decide_prices import DemandEvent, decide_prices
 from tests.factories import make_channel, make_listing
@@ -57,10 +57,11 @@ def test_a_price_that_was_hardly_tried_is_not_thought_best():
         probabilities=[0.97, 0.03],
         made_at=timezone.now(),
     )
-    (context,) = bandit_status(channel="web", last=10).contexts
+    status = bandit_status(channel="web", last=10, slices=1)
+    (context,) = status.contexts
     assert str(context.best.price) == "10.0000"
     assert context.arms[-1].reward < context.best.reward  # a mean of 1/4 at 11
-    assert best_shares(channel="web", last=10, slices=1)[0].decisions == 3
+    assert status.shares[0].decisions == 3
 
 
 def test_only_the_newest_decisions_count():

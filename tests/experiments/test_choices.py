@@ -59,7 +59,7 @@ def learn(decided, rate):
 
 
 def plan(book, now=NOW):
-    choices = ChoicePlanner(rng=np.random.default_rng(2)).plan(book.take_touched(), now=now)
+    choices = ChoicePlanner(rng=np.random.default_rng(2)).plan(book.touched.take(), now=now)
     book.keep(choices)
     return choices
 
@@ -99,7 +99,7 @@ def test_a_plan_that_hardly_differs_is_not_stored_again():
     BanditExperiment.objects.create(channel=make_channel(), champion="beta_bernoulli")
     decided = decide(300, book=book)
     learn(decided, lambda price: 1.0 if price == 10.5 else 0.0)  # no doubt is left
-    touched = book.take_touched()
+    touched = book.touched.take()
     assert [len(planner.plan(touched, now=NOW)) for _ in range(2)] == [1, 0]
 
 
@@ -250,6 +250,6 @@ def test_a_plan_whose_prices_are_not_todays_is_left_at_once():
     plan(book)
     raise_cost()
     assert min(Decimal(each.price) for each in decide(100, book=book)) >= Decimal("10.48")
-    book.touch(PricingDecision.objects.values_list("context", flat=True))
+    book.touched.add(PricingDecision.objects.values_list("context", flat=True))
     (choice,) = plan(book, now=NOW + timedelta(seconds=1))
     assert min(choice.prices) >= Decimal("10.48")

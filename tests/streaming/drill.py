@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -114,21 +113,14 @@ class Drill:
         dead = [name for name, process in self.processes.items() if process.poll() is not None]
         assert not dead, f"{dead} ended by itself"
         self.killed[victim] += 1
-        if victim == "postgres":
-            server = self.servers.postgres
-            os.kill(server.child.process.pid, signal.SIGKILL)
-            server.child.process.wait()
+        server = {"postgres": self.servers.postgres, "redis": self.servers.cache}.get(victim)
+        process = server.child.process if server else self.processes[victim]
+        process.kill()
+        process.wait()
+        if server:
             server.spawn(port=server.port)
             server.wait_ready()
-        elif victim == "redis":
-            cache = self.servers.cache
-            os.kill(cache.child.process.pid, signal.SIGKILL)
-            cache.child.process.wait()
-            cache.spawn(port=cache.port)
-            cache.wait_ready()
         else:
-            self.processes[victim].kill()
-            self.processes[victim].wait()
             self._start(victim)
 
     def _query(self, statement: str) -> list[tuple[Any, ...]]:

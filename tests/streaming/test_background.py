@@ -73,9 +73,21 @@ def test_a_child_plans_and_one_that_was_killed_is_started_again_for_what_it_left
     os.kill(child._child.pid, signal.SIGKILL)
     child._child.wait()
     GuardrailPolicy.objects.create(max_change="0.05")
-    memory.book.touch(BanditContext.objects.values_list("pk", flat=True))
+    memory.book.touched.add(BanditContext.objects.values_list("pk", flat=True))
     background._round()
     assert planned() == 4
+
+
+def test_what_was_touched_is_handed_over_at_the_commit_and_not_before():
+    make_listing("A")
+    memory = Memory(ChoiceBook(is_planned=True))
+    event = DemandEvent(uuid.uuid4(), "web", "A", "london", 1, 1, NOW)
+    with transaction.atomic():
+        decide_prices(events=[event], now=NOW, rng=np.random.default_rng(0), book=memory.book)
+        views = [View(event.event_id, "web", "A", 1, NOW)]
+        add_activity(views=views, purchased=[], now=NOW, pending=memory.pending)
+        assert (memory.book.touched.take(), memory.pending.take()) == (set(), set())
+    assert memory.book.touched.take() and memory.pending.take()
 
 
 def test_closed_it_writes_the_features_that_are_still_to_be_written(memory):

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from streaming.background import ChildChores
 from streaming.consumer import BanditStream
+from streaming.kafka_settings import require_brokers
 from streaming.metrics import StreamMetrics
 from streaming.stopping import event_set_by_signals
 
@@ -27,11 +28,7 @@ class Command(BaseCommand):
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.KAFKA_BOOTSTRAP_SERVERS:
-            raise CommandError(
-                "KAFKA_BOOTSTRAP_SERVERS is not set: give host:port, or start through `make run`.", returncode=2
-            )
-        logging.getLogger("kafka").setLevel(logging.WARNING)
+        require_brokers()
         logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns whenever another thread has its turn
         metrics = StreamMetrics(max_lag=settings.STREAM_MAX_LAG)
         if settings.STREAM_METRICS_PORT:

@@ -1,12 +1,11 @@
-import logging
 from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from streaming.kafka_settings import require_brokers
 from streaming.outcome_simulator import OutcomeSimulator
 from streaming.simulation import Shoppers
 from streaming.stopping import event_set_by_signals
@@ -41,9 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--doubled", type=a_share, default=0.0, help="share of answers that come twice")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.getLogger("kafka").setLevel(logging.WARNING)
-        if not settings.KAFKA_BOOTSTRAP_SERVERS:
-            raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: give host:port.", returncode=2)
+        require_brokers()
         now = timezone.now()
         shoppers = Shoppers(
             seed=options["seed"],
