@@ -95,7 +95,8 @@ class ChoiceBook:
 
     A choice is used only while its prices are those that are admissible now. Where a planner runs in the process
     (``is_planned``), it replaces choices as outcomes come in; else they are read again from the database after `FRESH`.
-    A context that nobody has planned yet is decided by the reference policy, Beta–Bernoulli, from the same counts.
+    A context that nobody has planned yet is decided by the reference policy, Beta–Bernoulli, from the same counts; for
+    `FRESH` everywhere, so that it goes on learning where no plan comes.
     """
 
     def __init__(self, *, is_planned: bool = False) -> None:
@@ -144,7 +145,8 @@ class ChoiceBook:
         choice = self._choices.get(key)
         if choice is None or choice.prices != one.prices:
             return None
-        return choice if self.is_planned or now - choice.made_at < FRESH else None
+        is_planned = self.is_planned and choice.policy == one.policy
+        return choice if is_planned or now - choice.made_at < FRESH else None
 
 
 def _stored_choices(

@@ -35,7 +35,7 @@ from experiments.selectors.arm_counts import KEPT_EPOCHS, epoch_of, outcome_coun
 from experiments.selectors.bandit_experiments import Policies
 from experiments.selectors.ladder_cache import LASTS
 from experiments.services.arm_counts import add_counts, merge_old_epochs
-from experiments.services.choices import Choice, ChoiceBook, choices_since, newest_choice_id
+from experiments.services.choices import FRESH, Choice, ChoiceBook, choices_since, newest_choice_id
 from experiments.services.decide_prices import DemandEvent, decide_prices
 from experiments.services.plan_choices import ChoicePlanner
 from experiments.services.record_outcomes import Outcome, record_outcomes
@@ -81,6 +81,17 @@ def test_the_default_policy_plans_and_its_plan_is_decided_by():
     assert set(PricingDecision.objects.filter(choice_set=choice.set_id).values_list("arm", flat=True)) <= set(
         choice.arms
     )
+
+
+def test_where_no_plan_comes_the_reference_policy_goes_on_learning():
+    make_listing("A")
+    book = ChoiceBook(is_planned=True)
+    learn(decide(200, book=book), lambda price: 1.0 if price == 10.5 else 0.0)
+    decide(1, book=book, now=NOW + FRESH / 2)
+    assert ChoiceSet.objects.count() == 1
+    decide(1, book=book, now=NOW + FRESH)
+    newest = ChoiceSet.objects.latest("pk")
+    assert newest.policy == "beta_bernoulli" and sum(newest.alphas) > 5 and max(newest.probabilities) > 0.9
 
 
 def test_another_process_decides_by_the_stored_plan():
