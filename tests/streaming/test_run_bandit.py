@@ -13,12 +13,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from experiments.models import BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
+from experiments.models import ArmCount, BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
 from experiments.selectors.arm_counts import arm_totals
 from experiments.selectors.streams import outbox_size
 from experiments.services.streams import Envelope, enqueue_messages
@@ -89,6 +89,12 @@ def wait_for(condition, seconds=20, every=0.05):
         time.sleep(every)
 
 
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        return cursor.fetchone() is not None
+
+
 def read_all(topic):
     """Return every message of a topic."""
     consumer = KafkaConsumer(**client_settings(), fetch_max_wait_ms=50)
@@ -150,14 +156,15 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     assert 'streaming_dead_letters_total{reason="not_json"} 1.0' in get(port, "/metrics")[1]
     first = list(PricingDecision.objects.values_list("decision_id", flat=True))
     early = outcomes_of([{"decision_id": str(each)} for each in first])
-    process.send_signal(signal.SIGSTOP)  # so that all of it lies there at once, and the kill falls into the middle
-    produce(producer, Topic.PRICING_OUTCOMES, early + early[::-1], "decision_id")
-    produce(producer, Topic.DEMAND_EVENTS, events, "event_id")
-    process.send_signal(signal.SIGCONT)
-    wait_for(lambda: PricingDecision.objects.exclude(state="waiting").exists(), every=0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(5) == -signal.SIGKILL
-    assert PricingDecision.objects.exclude(state="waiting").count() < len(first), "the kill came too late"
+    with transaction.atomic():
+        # Whoever learns waits for us at its last step: the kill falls into the middle of its transaction.
+        assert list(ArmCount.objects.select_for_update())
+        produce(producer, Topic.PRICING_OUTCOMES, early + early[::-1], "decision_id")
+        produce(producer, Topic.DEMAND_EVENTS, events, "event_id")
+        wait_for(somebody_waits_for_a_lock)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(5) == -signal.SIGKILL
+    assert not PricingDecision.objects.exclude(state="waiting").exists(), "the kill came too late"
 
     process = bandit()
     wait_for(lambda: PricingDecision.objects.count() == 1_600 and not OutboxBatch.objects.exists())

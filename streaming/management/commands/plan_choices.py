@@ -19,6 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody hears the answer: run_bandit was killed, so end too
         os.nice(NICE)  # decisions come first
         chores = OwnChores(np.random.default_rng())
         # Policies multiply small matrices: a second thread of the linear algebra library only waits for the first.
