@@ -26,7 +26,7 @@ from .objectives import Objective, objective_named
 from .optimum import Optimum
 from .price_groups import PADDING, Ladder, QualityLadder, SizeLadder, nearest_common, solve_families, solve_ladders
 from .pricing_arrays import Floats, PricingInputs
-from .ticks import _expectations, _problem
+from .ticks import expectations, pricing_problem
 
 MOST_CANDIDATES: Final = 1_024
 """Prices of a member that are compared; of a wider band as many, evenly spread, and the best price by itself."""
@@ -107,9 +107,9 @@ def solve_related(
 def expectations_at(inputs: PricingInputs, price: Ints) -> dict[str, NDArray[Any]]:
     """Return the columns of `PricingResult` that describe the given (sku,) prices; every SKU must be priced."""
     table = EndingTable.build(inputs.guardrails.ending_sets)
-    problem = _problem(inputs, admissible_band(inputs.guardrails, inputs.facts()), table, CPU)
+    problem = pricing_problem(inputs, admissible_band(inputs.guardrails, inputs.facts()), table, CPU)
     ticks = torch.from_numpy(price)
-    return _expectations(problem, Optimum(ticks, torch.zeros_like(ticks), ticks), inputs.competitor_ticks)
+    return expectations(problem, Optimum(ticks, torch.zeros_like(ticks), ticks), inputs.competitor_ticks)
 
 
 class _Solver:
@@ -131,7 +131,7 @@ class _Solver:
             price = self._families(rows)
         else:
             ticks = _padded([[self._candidates(row) for row in members] for members in rows.tolist()])
-            price = solve_ladders(ticks, self._scores(rows, ticks), _ladder(rule, groups)).price
+            price = solve_ladders(ticks, self._scores(rows, ticks), relation_of(rule, groups)).price
         self.price[rows] = price
         self.free[rows] = False
 
@@ -159,7 +159,7 @@ class _Solver:
         members = rows[free]
         part = self.inputs.rows(members)
         band = BandBatch(*(getattr(self.band, name)[members] for name in BandBatch.__slots__))
-        problem = _problem(part, band, self.table, CPU)
+        problem = pricing_problem(part, band, self.table, CPU)
         price = torch.from_numpy(ticks[free].T.astype(np.float64))
         price = torch.where(price < PADDING, price, problem.demand.reference)
         units = problem.demand.expected_sales(problem.demand.log_ratio(price))
@@ -210,7 +210,7 @@ class _Solver:
                 self.yielded[row] = Rule.PRICE_ENDING
 
 
-def _ladder(rule: Rule, groups: Sequence[RelatedSkus]) -> Ladder:
+def relation_of(rule: Rule, groups: Sequence[RelatedSkus]) -> Ladder:
     def column(name: str, last: int | None) -> torch.Tensor:
         return torch.tensor([[getattr(place, name) for place in group.places[:last]] for group in groups])
 

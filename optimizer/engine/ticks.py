@@ -85,9 +85,9 @@ def _price_rows(
     if len(rows) == 0:
         return
     priced, band = (inputs, band) if len(rows) == len(inputs) else (inputs.rows(rows), _band_rows(band, rows))
-    problem = _problem(priced, band, table, device.final)
+    problem = pricing_problem(priced, band, table, device.final)
     optimum = optimal_ticks(problem, objective, _first_guess(problem, objective, device))
-    columns = _expectations(problem, optimum, priced.competitor_ticks)
+    columns = expectations(problem, optimum, priced.competitor_ticks)
     columns |= {"lower_ticks": band.lower, "upper_ticks": band.upper}
     columns |= {"lower_rule": band.lower_rule, "upper_rule": band.upper_rule}
     for name, column in columns.items():
@@ -110,7 +110,7 @@ def _band_rows(band: BandBatch, rows: Ints) -> BandBatch:
     )
 
 
-def _problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device: torch.device) -> Problem:
+def pricing_problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device: torch.device) -> Problem:
     return Problem(
         demand=demand_posterior(inputs, device),
         cost=torch.tensor(inputs.cost_units, dtype=torch.float64, device=device) / COST_UNITS_PER_TICK,
@@ -152,7 +152,7 @@ def _first_guess(problem: Problem, objective: Objective, device: ComputeDevice) 
     return maxima.to(device.final, torch.float64)
 
 
-def _expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | None) -> dict[str, NDArray[Any]]:
+def expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | None) -> dict[str, NDArray[Any]]:
     """Return the columns of the result that describe the chosen prices."""
     demand, cost, price = problem.demand, problem.cost, optimum.price.double()
     log_ratio = demand.log_ratio(price)
