@@ -18,6 +18,7 @@ RULE_WORDS = {
     "family": "one price for the whole family",
     "size_ladder": "a larger pack is never dearer per unit",
     "quality_ladder": "the better one costs more",
+    "portfolio": "the goals for all prices together",
 }
 
 NOT_PRICED_WORDS = {

@@ -29,10 +29,10 @@ def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
     """Compute one chunk; whoever finishes the last one solves related prices and closes the run."""
     # Imported here: the web process imports this module to send tasks and must not load torch.
     from optimizer.services.optimize_chunk import optimize_chunk
-    from optimizer.services.solve_price_groups import solve_price_groups
+    from optimizer.services.solve_together import solve_together
 
     optimize_chunk(run_id=UUID(run_id), first_pk=first_pk, now=timezone.now())
-    solve_price_groups(run_id=UUID(run_id), now=timezone.now())
+    solve_together(run_id=UUID(run_id), now=timezone.now())
     close_run(run_id=UUID(run_id), now=timezone.now())
 
 
@@ -52,9 +52,9 @@ def _resume(run: OptimizationRun) -> None:
     if run.chunks.filter(finished_at=None).exists():
         enqueue_chunks(run.pk)
     else:
-        from optimizer.services.solve_price_groups import solve_price_groups  # as above: not in the web process
+        from optimizer.services.solve_together import solve_together  # as above: not in the web process
 
-        solve_price_groups(run_id=run.pk, now=timezone.now())
+        solve_together(run_id=run.pk, now=timezone.now())
         close_run(run_id=run.pk, now=timezone.now())
 
 

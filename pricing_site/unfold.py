@@ -50,6 +50,7 @@ NAVIGATION = [
             _page("Simulations", "science", "optimizer", "simulation"),
             _page("Recommendations", "recommend", "optimizer", "recommendation"),
             _page("Markdown plans", "trending_down", "optimizer", "markdownplan"),
+            _page("Run goals", "flag", "optimizer", "rungoals"),
             _page("Run limits", "speed", "optimizer", "runlimits"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),

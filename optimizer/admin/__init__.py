@@ -2,9 +2,29 @@
 
 from django.contrib import admin
 
-from optimizer.admin import elasticity, markdowns, prices, recommendations, rollbacks, run_limits, runs, simulations
+from optimizer.admin import (
+    elasticity,
+    markdowns,
+    prices,
+    recommendations,
+    rollbacks,
+    run_goals,
+    run_limits,
+    runs,
+    simulations,
+)
 
 # Unfold's own "admin/index.html" comes first on the template path, so the first page has a name of its own.
 admin.site.index_template = "optimizer/admin/overview.html"
 
-__all__ = ["elasticity", "markdowns", "prices", "recommendations", "rollbacks", "run_limits", "runs", "simulations"]
+__all__ = [
+    "elasticity",
+    "markdowns",
+    "prices",
+    "recommendations",
+    "rollbacks",
+    "run_goals",
+    "run_limits",
+    "runs",
+    "simulations",
+]

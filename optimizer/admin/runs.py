@@ -15,6 +15,7 @@ from catalog.selectors.rollbacks import changes_of_run, rollback_of
 from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
 from optimizer.admin.rollbacks import may_roll_back, roll_back_page, rollback_panel
 from optimizer.models import OptimizationRun
+from optimizer.selectors.portfolios import certificate_words, goal_words
 
 STATUS_COLOURS = {
     "open": "default",
@@ -77,6 +78,8 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
                 "status_colour": STATUS_COLOURS.get(status_word(run), "default"),
                 "duration": duration(run),
                 "cards": run_cards(run),
+                "certificate": certificate_words(run),
+                "goals": goal_words(run),
                 "outcomes": outcome_rows(run),
                 "reasons": reason_rows(run),
                 "recommendations_url": recommendations_url(run),

@@ -33,7 +33,7 @@ class RunSerializer(serializers.ModelSerializer[OptimizationRun]):
         model = OptimizationRun
         fields = [
             "id", "status", "objective", "channel", "model", "publishes", "created_at", "finished_at", "device",
-            "progress", "guard_numbers", "error",
+            "progress", "guard_numbers", "goals", "portfolio", "error",
         ]  # fmt: skip
 
     def get_progress(self, run: Any) -> dict[str, int]:

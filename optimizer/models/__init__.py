@@ -1,10 +1,12 @@
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
+from optimizer.models.goals import GOAL_FIELDS, RunGoals
 from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 from optimizer.models.simulation import Simulation
 
 __all__ = [
+    "GOAL_FIELDS",
     "ActivityIncrement",
     "ActivityRecording",
     "ElasticityEstimate",
@@ -15,6 +17,7 @@ __all__ = [
     "OptimizationRun",
     "Recommendation",
     "RunChunk",
+    "RunGoals",
     "RunLimits",
     "Simulation",
 ]

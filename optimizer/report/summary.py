@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from optimizer.models import OptimizationRun
+from optimizer.selectors.portfolios import certificate_words, goal_words
 
 
 def summary_table(run: OptimizationRun) -> Table:
@@ -26,6 +27,8 @@ def summary_table(run: OptimizationRun) -> Table:
         f"{numbers['revenue_before']:,.0f} → {numbers['revenue_after']:,.0f} {currency} "
         f"({numbers['revenue_shift']:+.1%})",
     )
+    if certificate := certificate_words(run):
+        table.add_row("goals", "\n".join([certificate, *goal_words(run)]))
     for outcome, count in numbers["outcomes"].items():
         table.add_row(f"outcome: {outcome}", f"{count:,}")
     for reason, count in numbers["reasons"].items():

@@ -13,6 +13,7 @@ from catalog.selectors.served import served_records
 from optimizer.group_replay import MOST_COMPARED, compared, replay_group
 from optimizer.markdown_replay import MOST_STEPS, markdown_steps, replay_markdown
 from optimizer.models import OptimizationRun, Recommendation
+from optimizer.portfolio_replay import replay_portfolio, why_not
 from optimizer.replay import ReplayResult, admissible_ticks, replay_price
 
 MOST_REPLAYED = 100_000
@@ -65,6 +66,8 @@ def _replay(change: PriceChange, exponent: int) -> Replay | None:
     recorded = change.explanation.get("replay")
     if not recorded:
         return None
+    if "portfolio" in recorded:
+        return _replay_portfolio(recorded, exponent)
     if "group" in recorded:
         return _replay_group(recorded, exponent)
     if "markdown" in recorded:
@@ -84,6 +87,12 @@ def _replay_group(recorded: dict[str, Any], exponent: int) -> Replay:
     if pairs > MOST_COMPARED:
         return Replay(None, exponent, f"{pairs:,} pairs of related prices are too many to go through for one request.")
     return Replay(replay_group(recorded), exponent)
+
+
+def _replay_portfolio(recorded: dict[str, Any], exponent: int) -> Replay:
+    if reason := why_not(recorded):
+        return Replay(None, exponent, reason)
+    return Replay(replay_portfolio(recorded), exponent)
 
 
 def _replay_markdown(recorded: dict[str, Any], exponent: int) -> Replay:

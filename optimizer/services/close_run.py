@@ -47,12 +47,12 @@ def _hold_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
 @transaction.atomic
 def _close_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    if run.is_finished or run.chunks.filter(finished_at=None).exists() or _waits_for_groups(run):
+    if run.is_finished or run.chunks.filter(finished_at=None).exists() or _waits_for_prices(run):
         return run
     run.guard_numbers = guard_numbers(run=run)
     run.finished_at = now
     _seal_simulation(run)
-    limit = broken_limit(run=run)
+    limit = run.portfolio.get("unmet") or broken_limit(run=run)
     if limit is not None or not run.publishes:
         run.status = OptimizationRun.Status.HELD
         run.error = limit or "dry run: nothing was published"
@@ -76,8 +76,10 @@ def _seal_simulation(run: OptimizationRun) -> None:
         simulation.save(update_fields=["fingerprint", "effect"])
 
 
-def _waits_for_groups(run: OptimizationRun) -> bool:
-    """Tell whether related products have yet to get their joint prices, which the web process cannot give them."""
+def _waits_for_prices(run: OptimizationRun) -> bool:
+    """Tell whether prices have yet to be chosen together, for relations or goals: the web process cannot do that."""
+    if run.goals and run.portfolio_solved_at is None:
+        return True
     here = Q(channel=run.channel) | Q(channel=None)
     return run.groups_solved_at is None and PriceGroup.objects.filter(here).exists()
 

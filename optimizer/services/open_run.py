@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 
 from catalog.models import Channel, Listing
-from optimizer.models import ElasticityFit, OptimizationRun, RunChunk
+from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, RunGoals
 
 CHUNK_LISTINGS = 65_536  # the engine's batch
 
@@ -32,7 +33,8 @@ def open_run(
 ) -> OptimizationRun:
     """Open a run over all active listings of a channel and cut it into chunks; without a fit the newest one is used.
 
-    ``only`` limits it to some listings; whoever computes the chunks must keep to the same.
+    ``only`` limits it to some listings; whoever computes the chunks must keep to the same. The channel's goals, as they
+    are now, hold for a run over all of them: those of some listings alone would mean something else.
 
     The same key returns the same run. One that failed is opened again: its finished chunks stay, the others start anew.
 
@@ -50,6 +52,7 @@ def open_run(
             "objective": objective,
             "publishes": publishes,
             "requested_by": requested_by,
+            "goals": _goals(channel) if only is None else {},
             "created_at": now,
         },
     )
@@ -63,9 +66,15 @@ def open_run(
     return run
 
 
+def _goals(channel: Channel) -> dict[str, Any]:
+    goals = RunGoals.objects.filter(channel=channel).first()
+    return goals.as_dict() if goals else {}
+
+
 def _open_again(run: OptimizationRun) -> None:
-    run.status, run.error, run.finished_at, run.group_attempts = OptimizationRun.Status.OPEN, "", None, 0
-    run.save(update_fields=["status", "error", "finished_at", "group_attempts"])
+    run.status, run.error, run.finished_at = OptimizationRun.Status.OPEN, "", None
+    run.group_attempts = run.portfolio_attempts = 0
+    run.save(update_fields=["status", "error", "finished_at", "group_attempts", "portfolio_attempts"])
     run.chunks.filter(finished_at=None).update(attempts=0)
 
 

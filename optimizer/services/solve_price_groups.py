@@ -6,30 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import transaction
 
-from catalog.guardrails import MISSING, GuardrailBatch, Guardrails, Ints, Rule, int_column
+from catalog.guardrails import MISSING, Ints, Rule, int_column
 from catalog.models import Listing
-from catalog.models.listing import HELD_SOURCES
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine import PricingInputs
 from optimizer.engine.joint import JointDecision, RelatedSkus, expectations_at, solve_related
 from optimizer.group_replay import MOST_RECORDED
 from optimizer.models import OptimizationRun, Recommendation
-from optimizer.services.close_run import fail_run
-from optimizer.services.optimize_chunk import MAX_ATTEMPTS
+from optimizer.services.recorded_prices import is_held, recorded_inputs, recorded_rows, reprice, store_repriced
+from optimizer.services.run_steps import RunStep, do_once
 
-WRITTEN_AT_ONCE = 2_000
-MONEY_COLUMNS = {
-    "expected_revenue": "expected_revenue",
-    "expected_profit": "expected_profit",
-    "profit_p05": "profit_low",
-    "profit_p95": "profit_high",
-    "profit_change_mean": "profit_change_mean",
-    "profit_change_sd": "profit_change_sd",
-}
-WRITTEN = ["price", "binding_rule", "explanation", "expected_demand", "probability_better", *MONEY_COLUMNS]
+STEP = RunStep("the related prices", done="groups_solved_at", attempts="group_attempts")
 
 
 def solve_price_groups(*, run_id: uuid.UUID, now: datetime) -> bool:
@@ -38,48 +27,17 @@ def solve_price_groups(*, run_id: uuid.UUID, now: datetime) -> bool:
     Works from the inputs that the chunks recorded, after all of them are done. One transaction holds the run: killed
     in between, it is as if never begun. Every beginning is counted; one begun three times fails the run.
     """
-    attempts = _begin(run_id)
-    if attempts is None:
-        return False
-    if attempts > MAX_ATTEMPTS:
-        fail_run(run_id=run_id, error=f"the related prices were begun {MAX_ATTEMPTS} times in vain", now=now)
-        return False
-    return _solve_run(run_id, now)
+    return do_once(STEP, run_id=run_id, now=now, work=_solve_run)
 
 
-@transaction.atomic
-def _begin(run_id: uuid.UUID) -> int | None:
-    run = _waiting(run_id)
-    if run is None:
-        return None
-    run.group_attempts += 1
-    run.save(update_fields=["group_attempts"])
-    return run.group_attempts
-
-
-def _waiting(run_id: uuid.UUID) -> OptimizationRun | None:
-    """Return the run, locked, if its chunks are done and its related prices are not."""
-    run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    done = run.is_finished or run.groups_solved_at is not None or run.chunks.filter(finished_at=None).exists()
-    return None if done else run
-
-
-@transaction.atomic
-def _solve_run(run_id: uuid.UUID, now: datetime) -> bool:
-    run = _waiting(run_id)
-    if run is None:
-        return False
+def _solve_run(run: OptimizationRun) -> None:
     groups = related_listings(channel=run.channel)
     listings = {row.pk: row for group in groups for row in group.listings}
-    found = Recommendation.objects.filter(run=run, listing__in=listings)
-    rows = [row for row in found.order_by("listing") if row.explanation.get("replay")]
+    rows = recorded_rows(Recommendation.objects.filter(run=run, listing__in=listings))
     place = {row.listing_id: index for index, row in enumerate(rows)}
     groups = [group for group in groups if all(row.pk in place for row in group.listings)]
     if groups:
         _solve(run, groups, rows, place, listings)
-    run.groups_solved_at = now
-    run.save(update_fields=["groups_solved_at"])
-    return True
 
 
 def _solve(
@@ -89,9 +47,9 @@ def _solve(
     place: Mapping[int, int],
     listings: Mapping[int, Listing],
 ) -> None:
-    inputs = _inputs(rows)
+    inputs = recorded_inputs(rows)
     alone = int_column(
-        [None if _is_held(listings[row.listing_id]) else row.explanation["replay"]["price_ticks"] for row in rows]
+        [None if is_held(listings[row.listing_id]) else row.explanation["replay"]["price_ticks"] for row in rows]
     )
     related = [
         RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
@@ -102,43 +60,7 @@ def _solve(
     for index, group in enumerate(groups):
         writer.explain(group, related[index].rows, decision.shortfalls[index])
     writer.reprice(inputs)
-    Recommendation.objects.bulk_create(
-        list(writer.touched.values()),
-        batch_size=WRITTEN_AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["run", "listing"],
-        update_fields=WRITTEN,
-    )
-
-
-def _is_held(listing: Listing) -> bool:
-    """Tell whether the gate would refuse an automatic price: the others are then solved around the one in force."""
-    return listing.price_source in HELD_SOURCES or listing.markdown_until is not None
-
-
-def _inputs(rows: Sequence[Recommendation]) -> PricingInputs:
-    """Return the engine's inputs as the chunks recorded them."""
-    recorded = [row.explanation["replay"] for row in rows]
-
-    def whole(name: str) -> Ints:
-        return int_column([each.get(name) for each in recorded])  # older explanations lack the limits of a day
-
-    def real(name: str) -> Any:
-        return np.array([each[name] for each in recorded], dtype=np.float64)
-
-    return PricingInputs(
-        current_ticks=whole("current_price_ticks"),
-        cost_units=whole("cost_units"),
-        demand=real("demand"),
-        elasticity_mean=real("elasticity_mean"),
-        elasticity_sd=real("elasticity_sd"),
-        log_demand_sd=real("log_demand_sd"),
-        inventory=whole("inventory"),
-        competitor_ticks=whole("competitor_price_ticks"),
-        day_start_ticks=whole("day_start_ticks"),
-        changes_today=whole("changes_today"),
-        guardrails=GuardrailBatch.from_rows([Guardrails.from_dict(each["guardrails"]) for each in recorded]),
-    )
+    store_repriced(writer.touched.values())
 
 
 class _Writer:
@@ -205,24 +127,11 @@ class _Writer:
         index = np.array(moved, dtype=np.int64)
         columns = expectations_at(inputs.rows(index), self.decision.price[index])
         for at, row in enumerate(moved):
-            self._reprice(row, {name: float(column[at]) for name, column in columns.items()})
-
-    def _reprice(self, row: int, expected: Mapping[str, float]) -> None:
-        recommendation, rule, ticks = self.rows[row], self.rule_of[row].label, int(self.decision.price[row])
-        recommendation.price, recommendation.binding_rule = from_ticks(ticks, self.exponent), rule
-        recommendation.expected_demand = expected["expected_demand"]
-        recommendation.probability_better = expected["probability_better"]
-        for name, column in MONEY_COLUMNS.items():
-            setattr(recommendation, name, expected[column] * 10.0**-self.exponent)
-        explanation = recommendation.explanation
-        step = {"rule": rule, "before": self.amount(self.alone[row]), "after": self.amount(ticks)}
-        explanation["clamps"] = [*explanation["clamps"], step]
-        explanation["replay"]["price_ticks"] = ticks
-        explanation["expected"] = {
-            "demand": expected["expected_demand"],
-            "revenue": self.amount(expected["expected_revenue"]),
-            "profit": self.amount(expected["expected_profit"]),
-            "profit_90_percent": [self.amount(expected["profit_low"]), self.amount(expected["profit_high"])],
-            "profit_change": self.amount(expected["profit_change_mean"]),
-            "probability_better": expected["probability_better"],
-        }
+            reprice(
+                self.rows[row],
+                rule=self.rule_of[row].label,
+                ticks=int(self.decision.price[row]),
+                before=int(self.alone[row]),
+                expected={name: float(column[at]) for name, column in columns.items()},
+                exponent=self.exponent,
+            )

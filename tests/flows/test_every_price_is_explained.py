@@ -23,7 +23,7 @@ from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.promote_simulation import promote_simulation
 from optimizer.services.replan_markdowns import replan_markdowns
-from optimizer.services.solve_price_groups import solve_price_groups
+from optimizer.services.solve_together import solve_together
 from tests.factories import make_api_key, make_listing, publish
 from tests.optimizer.factories import make_fit
 from tests.optimizer.simulations import computed
@@ -35,7 +35,7 @@ def run(*listings):
     make_fit(listings[0].channel, list(listings))
     done = open_run(channel=listings[0].channel, objective="profit", now=timezone.now())
     optimize_chunk(run_id=done.pk, first_pk=done.chunks.get().first_pk, now=timezone.now())
-    solve_price_groups(run_id=done.pk, now=timezone.now())
+    solve_together(run_id=done.pk, now=timezone.now())
     return close_run(run_id=done.pk, now=timezone.now())
 
 

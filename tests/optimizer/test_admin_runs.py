@@ -7,10 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models.listing import PriceSource
-from optimizer.models import OptimizationRun, Recommendation, RunLimits
+from optimizer.models import OptimizationRun, Recommendation, RunGoals, RunLimits
 from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
+from optimizer.services.solve_together import solve_together
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 
@@ -121,3 +122,24 @@ def test_run_limits_are_written_in_per_cent(boss):
     limits = RunLimits.objects.get()
     assert float(limits.max_share_changed) == 0.6 and limits.max_revenue_drop is None
     assert limits.max_skus_changed == 5000 and "5,000" in page(boss, "admin:optimizer_runlimits_changelist")
+
+
+def test_run_goals_are_written_in_per_cent_and_told_on_the_run(boss):
+    listings = [make_listing() for _ in range(4)]
+    channel = listings[0].channel
+    add = reverse("admin:optimizer_rungoals_add")
+    crossed = {"channel": channel.pk, "index_low": "105", "index_high": "95"}
+    assert "cannot be at least more than" in boss.post(add, crossed).content.decode()
+    boss.post(add, {"channel": channel.pk, "least_revenue_change": "-1.5", "most_changes": "2", "index_high": "104"})
+    goals = RunGoals.objects.get()
+    assert goals.as_dict() == {"least_revenue_change": -0.015, "most_changes": 2, "index_high": 1.04}
+    text = page(boss, "admin:optimizer_rungoals_changelist")
+    assert "−1.5 %" in text and "at most 104 %" in text
+    make_fit(channel, listings)
+    run = open_run(channel=channel, objective="profit", now=timezone.now())
+    optimize_chunk(run_id=run.pk, first_pk=run.chunks.get().first_pk, now=timezone.now())
+    solve_together(run_id=run.pk, now=timezone.now())
+    close_run(run_id=run.pk, now=timezone.now())
+    text = page(boss, "admin:optimizer_optimizationrun_change", run.pk)
+    assert "no choice that meets the goals brings more than" in text
+    assert "Budget of price changes: one change less costs" in text

@@ -1,8 +1,8 @@
 """What managers ask of all prices together, as couplings, and what it costs, in words."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,36 @@ class ShadowPrice:
         return f"{self.goal}{where}: {self.one_more} costs {amount(self.costs)} of {objective}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charges:
+    """Hold what the multipliers make of a SKU's score: objective + revenue·R + profit·Π − change·[p ≠ p0] + price·p.
+
+    Args:
+        revenue, profit: per tick of expected revenue and profit.
+        change: (sku,) float64, what a change of the price is charged.
+        price: (sku,) float64, per tick of the price.
+    """
+
+    revenue: float
+    profit: float
+    change: Floats
+    price: Floats
+
+    @classmethod
+    def none(cls, size: int) -> Self:
+        """Return no charges, for ``size`` SKUs."""
+        return cls(revenue=0.0, profit=0.0, change=np.zeros(size), price=np.zeros(size))
+
+    def and_also(self, other: "Charges") -> "Charges":
+        """Return the sum."""
+        return Charges(
+            revenue=self.revenue + other.revenue,
+            profit=self.profit + other.profit,
+            change=self.change + other.change,
+            price=self.price + other.price,
+        )
+
+
 class Goal(Protocol):
     """One thing asked of all prices together.
 
@@ -54,6 +84,9 @@ class Goal(Protocol):
 
     def shadow_prices(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> list[ShadowPrice]:
         """Return what it costs, from the multipliers of its limits."""
+
+    def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
+        """Return what the multipliers of its limits make of each SKU's score."""
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         """Say how far it can be met, from the least usage of its limit that can be had."""
@@ -75,6 +108,9 @@ class RevenueFloor:
         percent = 0.01 * float(ladder.revenue_before.sum())
         return [ShadowPrice(self.name, "", "one more % of revenue", float(multipliers[0][0]) * percent)]
 
+    def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
+        return replace(Charges.none(len(ladder)), revenue=float(multipliers[0][0]))
+
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         best = -least / float(ladder.revenue_before.sum()) - 1
         return f"{self.name}: {self.change:+.1%} of today's expected revenue is asked for, {best:+.1%} is the most"
@@ -94,6 +130,10 @@ class MarginRate:
     def shadow_prices(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> list[ShadowPrice]:
         point = 0.01 * float(ladder.revenue_before.sum())
         return [ShadowPrice(self.name, "", "one more point of margin", float(multipliers[0][0]) * point)]
+
+    def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
+        charge = float(multipliers[0][0])
+        return replace(Charges.none(len(ladder)), revenue=-charge * self.least, profit=charge)
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         short = least / float(ladder.revenue_before.sum())
@@ -122,6 +162,10 @@ class ChangeBudget:
     def shadow_prices(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> list[ShadowPrice]:
         step = "one change less" if self.cost is None else "a budget smaller by one"
         return [ShadowPrice(self.name, "", step, float(multipliers[0][0]))]
+
+    def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
+        cost = np.ones(len(ladder)) if self.cost is None else self.cost
+        return replace(Charges.none(len(ladder)), change=float(multipliers[0][0]) * cost)
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         return f"{self.name}: {self.most:,.6g} is asked for, {least:,.6g} is the least"
@@ -172,6 +216,12 @@ class PriceIndex:
             for step, own in zip(words, multipliers, strict=True)
             for group in range(len(self.names))
         ]
+
+    def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
+        price = np.zeros(len(ladder))
+        for coupling, own in zip(self.couplings(ladder), multipliers, strict=True):
+            price -= own[coupling.codes()] * coupling.usage[:, 0] / ladder.ticks[:, 0]
+        return replace(Charges.none(len(ladder)), price=price)
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         side = "at most" if least > 0 else "at least"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from catalog.guardrails import COST_UNITS_PER_TICK, MISSING, Ints
 
@@ -12,7 +13,7 @@ from ..devices import ComputeDevice, resolve_device
 from ..joint import RelatedSkus
 from ..objectives import objective_named
 from ..pricing_arrays import Floats, PricingInputs
-from .goals import Goal, ShadowPrice
+from .goals import Charges, Goal, ShadowPrice
 from .ladder import POINTS, PriceLadder
 from .portfolio import Coupling, Portfolio
 from .related import Related
@@ -32,6 +33,8 @@ class PortfolioPrices:
         result: value, bound and gap of the choice; its rows are those of ``rows``.
         rows: (priced SKU,) int64, rows of the inputs.
         shadow_prices: what each goal costs.
+        charges: what the goals make of each priced SKU's score: nearly all SKUs have the option of the highest.
+        together: (priced SKU,) bool, those that choose with relatives, or keep the price that they share with them.
         ladder: the options, one row a priced SKU.
     """
 
@@ -39,6 +42,8 @@ class PortfolioPrices:
     result: PortfolioResult
     rows: Ints
     shadow_prices: list[ShadowPrice]
+    charges: Charges
+    together: NDArray[np.bool_]
     ladder: PriceLadder
 
 
@@ -104,11 +109,23 @@ def price_portfolio(
         raise GoalsUnmet(_unmet(error, goals, asked, ladder)) from error
     ticks = np.full(len(inputs), MISSING, dtype=np.int64)
     ticks[rows] = ladder.ticks[np.arange(len(rows)), result.option]
-    shadow, done = [], 0
+    shadow, charges, done = [], Charges.none(len(rows)), 0
     for goal, couplings in zip(goals, asked, strict=True):
-        shadow += goal.shadow_prices(ladder, result.multipliers[done : done + len(couplings)])
+        multipliers = result.multipliers[done : done + len(couplings)]
+        shadow += goal.shadow_prices(ladder, multipliers)
+        charges = charges.and_also(goal.charges(ladder, multipliers))
         done += len(couplings)
-    return PortfolioPrices(ticks=ticks, result=result, rows=rows, shadow_prices=shadow, ladder=ladder)
+    chosen_together = np.zeros(len(rows), dtype=bool)
+    chosen_together[np.concatenate([portfolio.related(), held])] = True
+    return PortfolioPrices(
+        ticks=ticks,
+        result=result,
+        rows=rows,
+        shadow_prices=shadow,
+        charges=charges,
+        together=chosen_together,
+        ladder=ladder,
+    )
 
 
 def _unmet(error: CannotMeet, goals: Sequence[Goal], asked: Sequence[Sequence[Coupling]], ladder: PriceLadder) -> str:

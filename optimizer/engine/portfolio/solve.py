@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.guardrails import Ints
 
@@ -66,8 +67,9 @@ class PortfolioResult:
         bound: no choice that keeps the limits is worth more.
         usage, multipliers: for each coupling, (group,) float64: what is used, and by how much the best value rises for
             one more unit of the limit, near the limit as it is.
+        mended: (sku,) bool, whether a SKU has another option than the one that scores best at the multipliers.
         steps: evaluations of the dual.
-        core: SKUs that an integer programme chose.
+        core: SKUs that were chosen anew to keep the limits exactly.
     """
 
     option: Ints
@@ -75,6 +77,7 @@ class PortfolioResult:
     bound: float
     usage: tuple[Floats, ...]
     multipliers: tuple[Floats, ...]
+    mended: NDArray[np.bool_]
     steps: int
     core: int
 
@@ -124,6 +127,7 @@ def optimize_portfolio(
         bound=dual.relaxed.bound,
         usage=tuple(portfolio.usage_of(primal.option)),
         multipliers=tuple(_split(dual.multipliers, lagrangian.offsets)),
+        mended=primal.option != dual.relaxed.option,
         steps=dual.steps,
         core=primal.core,
     )

@@ -44,7 +44,7 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     """Compute what is left of a run in this process, with progress, and close it."""
     # Imported here: `manage.py help` loads every command and need not load torch.
     from optimizer.services.optimize_chunk import optimize_chunk
-    from optimizer.services.solve_price_groups import solve_price_groups
+    from optimizer.services.solve_together import solve_together
 
     left = run.chunks.filter(finished_at=None)
     left.update(attempts=0)  # somebody asks for it now: what was killed before does not count
@@ -52,5 +52,5 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for first_pk in progress.track(waiting, description="optimise"):
             optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
-    solve_price_groups(run_id=run.pk, now=timezone.now())
+    solve_together(run_id=run.pk, now=timezone.now())
     return close_run(run_id=run.pk, now=timezone.now())

@@ -1,0 +1,207 @@
+"""Choose the prices of a run together, for its goals. Only workers and commands load this file."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+from django.conf import settings
+
+from catalog.guardrails import MISSING, Ints, int_column
+from catalog.models import Listing
+from catalog.money import amount_text, from_ticks
+from catalog.selectors.price_groups import related_listings
+from optimizer.engine import PricingInputs
+from optimizer.engine.joint import RelatedSkus, expectations_at
+from optimizer.engine.portfolio import (
+    ChangeBudget,
+    Goal,
+    GoalsUnmet,
+    MarginRate,
+    PortfolioPrices,
+    PriceIndex,
+    RevenueFloor,
+    ShadowPrice,
+    price_portfolio,
+)
+from optimizer.models import OptimizationRun, Recommendation
+from optimizer.services.recorded_prices import is_held, recorded_inputs, recorded_rows, reprice, store_repriced
+from optimizer.services.run_steps import RunStep, do_once
+
+STEP: Final = RunStep("the prices for the goals", done="portfolio_solved_at", attempts="portfolio_attempts")
+RULE: Final = "portfolio"
+NO_CATEGORY: Final = "no category"
+TOLD_AT_MOST: Final = 20
+"""Shadow prices that a run keeps: the dearest."""
+
+
+def solve_portfolio(*, run_id: uuid.UUID, now: datetime) -> bool:
+    """Choose the prices of a run that has goals together, once; False where there is nothing to do.
+
+    After the related prices. Works from what the chunks recorded; families and ladders keep their relation, prices that
+    a person or a markdown plan holds count nowhere. Goals that cannot be met leave the prices as they are: the run is
+    then held, with what could be met.
+    """
+    return do_once(STEP, run_id=run_id, now=now, work=_solve)
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """The rows of a run with what the goals look at; sequences have one entry a row."""
+
+    run: OptimizationRun
+    rows: list[Recommendation]
+    listings: list[Listing]
+    inputs: PricingInputs
+    alone: Ints
+
+    @classmethod
+    def read(cls, run: OptimizationRun) -> "_Shop | None":
+        rows = recorded_rows(Recommendation.objects.filter(run=run))
+        if not rows:
+            return None
+        found = Listing.objects.filter(channel=run.channel).select_related("product__category")
+        by_pk = found.in_bulk([row.listing_id for row in rows])
+        listings = [by_pk[row.listing_id] for row in rows]
+        free = [
+            None if is_held(listing) else row.explanation["replay"]["price_ticks"]
+            for row, listing in zip(rows, listings, strict=True)
+        ]
+        return cls(run, rows, listings, recorded_inputs(rows), int_column(free))
+
+    def related(self) -> list[RelatedSkus]:
+        place = {row.listing_id: index for index, row in enumerate(self.rows)}
+        return [
+            RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
+            for group in related_listings(channel=self.run.channel)
+            if all(row.pk in place for row in group.listings)
+        ]
+
+    def goals(self) -> list[Goal]:
+        """Return the run's goals over the rows that can be priced."""
+        asked = self.run.goals
+        goals: list[Goal] = []
+        if "least_revenue_change" in asked:
+            goals.append(RevenueFloor(change=asked["least_revenue_change"]))
+        if "least_margin_rate" in asked:
+            goals.append(MarginRate(least=asked["least_margin_rate"]))
+        if "most_changes" in asked:
+            goals.append(ChangeBudget(most=asked["most_changes"]))
+        for prefix, name in (("index", "price index"), ("kvi_index", "price index of key value items")):
+            low, high = asked.get(f"{prefix}_low"), asked.get(f"{prefix}_high")
+            if low is not None or high is not None:
+                goals.append(self._index(name, low, high, only_kvi=prefix == "kvi_index"))
+        return goals
+
+    def _index(self, name: str, low: float | None, high: float | None, *, only_kvi: bool) -> PriceIndex:
+        priced = [listing for listing, ticks in zip(self.listings, self.alone, strict=True) if ticks != MISSING]
+        codes = [listing.product.category.code if listing.product.category else NO_CATEGORY for listing in priced]
+        names = sorted(set(codes))
+        place = {code: index for index, code in enumerate(names)}
+        group = [
+            place[code] if listing.product.is_kvi or not only_kvi else -1
+            for code, listing in zip(codes, priced, strict=True)
+        ]
+        return PriceIndex(group=np.array(group, dtype=np.int64), names=names, low=low, high=high, name=name)
+
+
+def _solve(run: OptimizationRun) -> None:
+    shop = _Shop.read(run) if run.goals else None
+    if shop is None or (shop.alone == MISSING).all():
+        return
+    try:
+        found = price_portfolio(
+            shop.inputs,
+            shop.goals(),
+            alone=shop.alone,
+            objective=run.objective,
+            related=shop.related(),
+            device=settings.PRICING_DEVICE,
+        )
+    except GoalsUnmet as error:
+        run.portfolio = {"unmet": f"the goals cannot be met: {error}"}
+    else:
+        _write(shop, found)
+        run.portfolio = _certificate(run, found)
+    run.save(update_fields=["portfolio"])
+
+
+def _certificate(run: OptimizationRun, found: PortfolioPrices) -> dict[str, Any]:
+    """Return how good the choice is and what each goal costs, JSON-able; money in the channel's currency."""
+    exponent, result = run.channel.currency_exponent, found.result
+    is_money = run.objective != OptimizationRun.Objective.MARKET_SHARE
+    unit = 10.0**-exponent if is_money else 1.0
+    dearest = sorted(found.shadow_prices, key=lambda price: -price.costs)[:TOLD_AT_MOST]
+    return {
+        "skus": len(found.rows),
+        "options": int(found.ladder.distinct.sum()),
+        "value": result.value * unit,
+        "bound": result.bound * unit,
+        "gap": result.gap,
+        "steps": result.steps,
+        "goals": [_told(price, run, is_money, unit) for price in dearest],
+    }
+
+
+def _told(price: ShadowPrice, run: OptimizationRun, is_money: bool, unit: float) -> dict[str, Any]:
+    exponent = run.channel.currency_exponent
+
+    def amount(value: float) -> str:
+        return f"{amount_text(from_ticks(round(value), exponent), exponent)} {run.channel.currency}"
+
+    objective = f"{run.get_objective_display().lower()} a week" if is_money else "units a week"
+    words = price.sentence(amount if is_money else lambda units: f"{units:,.1f}", objective)
+    return {"goal": price.goal, "group": price.group, "costs": price.costs * unit, "words": words}
+
+
+def _write(shop: _Shop, found: PortfolioPrices) -> None:
+    """Give the rows that the goals move their price, with the scores from which it can be worked out again."""
+    exponent = shop.run.channel.currency_exponent
+    moved = np.flatnonzero(found.ticks[found.rows] != shop.alone[found.rows])
+    if len(moved) == 0:
+        return
+    rows = found.rows[moved]
+    columns = expectations_at(shop.inputs.rows(rows), found.ticks[rows])
+    touched: dict[int, Recommendation] = {}
+    for at, (place, row) in enumerate(zip(moved.tolist(), rows.tolist(), strict=True)):
+        recommendation = shop.rows[row]
+        expected = {name: float(column[at]) for name, column in columns.items()}
+        ticks, before = int(found.ticks[row]), int(shop.alone[row])
+        reprice(recommendation, rule=RULE, ticks=ticks, before=before, expected=expected, exponent=exponent)
+        recommendation.explanation["portfolio"] = {"alone": amount_text(from_ticks(before, exponent), exponent)}
+        recommendation.explanation["replay"]["portfolio"] = _recorded(found, place)
+        touched[row] = recommendation
+    touched |= _told_relatives(shop, found)
+    store_repriced(touched.values())
+
+
+def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
+    """Return what a replay needs beside the SKU's own inputs."""
+    ladder, charges = found.ladder, found.charges
+    return {
+        "options": ladder.ticks[place][ladder.distinct[place]].tolist(),
+        "revenue": charges.revenue,
+        "profit": charges.profit,
+        "change": float(charges.change[place]),
+        "price": float(charges.price[place]),
+        "together": bool(found.together[place]),
+        "mended": bool(found.result.mended[place]),
+    }
+
+
+def _told_relatives(shop: _Shop, found: PortfolioPrices) -> dict[int, Recommendation]:
+    """Tell members of families and ladders what the others now cost; return those that were told something new."""
+    exponent = shop.run.channel.currency_exponent
+    price = {
+        listing.product.sku: amount_text(from_ticks(int(ticks), exponent), exponent)
+        for listing, ticks in zip(shop.listings, found.ticks.tolist(), strict=True)
+        if ticks != MISSING
+    }
+    told = {}
+    for place, row in enumerate(shop.rows):
+        for member in row.explanation.get("group", {}).get("members", []):
+            if price.get(member["sku"], member["price"]) != member["price"]:
+                member["price"] = price[member["sku"]]
+                told[place] = row
+    return told
