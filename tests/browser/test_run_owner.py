@@ -9,6 +9,7 @@ from tests.browser.windows import picture, rows, says, shown
 from tests.factories import make_listing, publish
 from tests.optimizer.simulations import computed
 from tests.optimizer.test_runs import finished
+from tests.optimizer.test_solve_portfolio import finished as finished_together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +52,24 @@ def test_reads_what_a_simulation_would_change_and_promotes_it(manager, live_serv
     heart.refresh_from_db()
     assert heart.price == 12
     picture(manager, "simulation-promoted")
+
+
+def test_sets_goals_and_reads_what_they_cost(manager, live_server):
+    listings = [make_listing(name=f"MUG {number}") for number in range(8)]
+    manager.get(f"{live_server.url}/admin/optimizer/rungoals/add/")
+    manager.execute_script(
+        "const box = document.querySelector('[name=channel]');"
+        "box.append(new Option('web', arguments[0], true, true));",
+        listings[0].channel_id,
+    )
+    shown(manager, "[name=least_revenue_change]").send_keys("-2")
+    manager.find_element(By.NAME, "most_changes").send_keys("5")
+    picture(manager, "run-goals")
+    manager.find_element(By.NAME, "_save").click()
+    says(manager, "−2 %", where="#result_list")
+    run = finished_together(listings)
+    assert run.status == "succeeded", run.error
+    manager.get(f"{live_server.url}/admin/optimizer/optimizationrun/{run.pk}/change/")
+    says(manager, "no choice that meets the goals brings more than", where="#goals")
+    says(manager, "Budget of price changes: one change less costs", where="#goals")
+    picture(manager, "run-with-goals")
