@@ -58,8 +58,7 @@ def test_sets_goals_and_reads_what_they_cost(manager, live_server):
     listings = [make_listing(name=f"MUG {number}") for number in range(8)]
     manager.get(f"{live_server.url}/admin/optimizer/rungoals/add/")
     manager.execute_script(
-        "const box = document.querySelector('[name=channel]');"
-        "box.append(new Option('web', arguments[0], true, true));",
+        "const box = document.querySelector('[name=channel]');box.append(new Option('web', arguments[0], true, true));",
         listings[0].channel_id,
     )
     shown(manager, "[name=least_revenue_change]").send_keys("-2")

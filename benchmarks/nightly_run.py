@@ -1,0 +1,83 @@
+"""A night's run from Postgres to served prices in Redis, with the ledger written: the time of every stage.
+
+Makes a shop in the database that the environment names, which must be empty:
+``python -m pricing_site.embedded exec --ephemeral -- sh -c 'python manage.py migrate --verbosity 0 &&
+python -m benchmarks.nightly_run --skus 20000'``
+
+There is no peer yet: what is measured is the way through Django's ORM, which later ones have to beat.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+from rich.console import Console
+from rich.table import Table
+
+
+class Stages:
+    """Times of named stages, said as they end."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.seconds = console, dict[str, float]()
+
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        found = work()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.console.print(f"{name}: {time.perf_counter() - began:.2f} s")
+        return found
+
+
+def run_once(channel: Any, stages: Stages) -> None:
+    """Open a run, compute its chunks in this process, and close it."""
+    from django.utils import timezone
+
+    from optimizer.services.close_run import close_run
+    from optimizer.services.open_run import open_run
+    from optimizer.services.optimize_chunk import optimize_chunk
+    from optimizer.services.solve_together import solve_together
+
+    run = stages.timed("open", lambda: open_run(channel=channel, objective="profit", now=timezone.now()))
+    for first_pk in run.chunks.order_by("first_pk").values_list("first_pk", flat=True):
+        stages.timed("chunks", lambda key=first_pk: optimize_chunk(run_id=run.pk, first_pk=key, now=timezone.now()))
+    stages.timed("together", lambda: solve_together(run_id=run.pk, now=timezone.now()))
+    run = stages.timed("close: gate, ledger, cache", lambda: close_run(run_id=run.pk, now=timezone.now()))
+    assert run.status == "succeeded", run.error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--skus", type=int, default=20_000)
+    asked, console = parser.parse_args(), Console()
+    os.environ["DEBUG"] = "0"  # as deployed: in debugging Django keeps every statement
+    os.environ.setdefault("SECRET_KEY", "benchmark" * 8)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pricing_site.settings")
+    django.setup()
+
+    from benchmarks.large_shop import make_shop
+    from catalog.models import PriceChange
+    from catalog.price_cache import redis_connection
+
+    redis, _ = redis_connection()
+    redis.flushall()
+    channel = make_shop(asked.skus)
+    stages = Stages(console)
+    run_once(channel, stages)
+    served, written = redis.dbsize(), PriceChange.objects.count()
+    assert served >= asked.skus and written >= asked.skus * 0.9, (served, written)
+    table = Table("stage", "s", "µs a SKU", title=f"{asked.skus:,} SKUs, {platform.machine()}, {os.cpu_count()} CPUs")
+    for name, seconds in [*stages.seconds.items(), ("all", sum(stages.seconds.values()))]:
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / asked.skus * 1e6:.0f}")
+    console.print(table)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"{written:,} ledger rows, {served:,} keys in Redis; memory of this process at most {used:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main()
