@@ -1,15 +1,26 @@
 """Metrics of all web processes together, for Prometheus."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from catalog.gateway.metrics import hit_ratio
+from optimizer.models import OptimizationRun
+from optimizer.selectors.run_metrics import batch_times, newest_runs
+
+GUARD_NUMBERS = (
+    ("revenue_impact", "revenue_shift", "expected change of revenue, a fraction"),
+    ("profit_impact", "profit_shift", "expected change of profit, a fraction"),
+    ("run_share_changed", "share_changed", "share of the prices that change"),
+    ("run_prices_changed", "changed", "prices that change"),
+    ("run_listings", "listings", "listings looked at"),
+)
 
 
 class HitRatio(Collector):
@@ -29,12 +40,48 @@ class HitRatio(Collector):
         )
 
 
+class Runs(Collector):
+    """Times and guard numbers of optimisation runs, from the database; nothing where it does not answer."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            times, runs = batch_times(), list(newest_runs())
+        except (OperationalError, InterfaceError):
+            return
+        batches = SummaryMetricFamily(
+            "gpu_batch_processing_time_seconds", "Time to compute chunks of optimisation runs", labels=["device"]
+        )
+        for each in times:
+            batches.add_metric([each.device], each.chunks, each.seconds)
+        yield batches
+        yield self._sizes(runs)
+        for name, key, words in GUARD_NUMBERS:
+            gauge = GaugeMetricFamily(name, f"Newest run: {words}", labels=["channel"])
+            for run in runs:
+                if key in run.guard_numbers:
+                    gauge.add_metric([run.channel.code], float(run.guard_numbers[key]))
+            yield gauge
+
+    def _sizes(self, runs: Iterable[OptimizationRun]) -> Metric:
+        histogram = HistogramMetricFamily(
+            "price_change_magnitude", "Newest run: sizes of the changes of prices, fractions", labels=["channel"]
+        )
+        for run in runs:
+            sizes = run.guard_numbers.get("changed_by_up_to")
+            if sizes is not None:
+                changed = run.guard_numbers["changed"]
+                buckets = [*((bound, float(count)) for bound, count in sizes.items()), ("+Inf", float(changed))]
+                histogram.add_metric([run.channel.code], buckets, run.guard_numbers["mean_size"] * changed)
+        return histogram
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Everything that was counted, over all web processes where there are several."""
     counts = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counts = CollectorRegistry()
         MultiProcessCollector(counts)
-    ratio = CollectorRegistry()
-    ratio.register(HitRatio(counts))
-    return HttpResponse(generate_latest(counts) + generate_latest(ratio), content_type=CONTENT_TYPE_LATEST)
+    derived = CollectorRegistry()
+    derived.register(HitRatio(counts))
+    derived.register(Runs())
+    return HttpResponse(generate_latest(counts) + generate_latest(derived), content_type=CONTENT_TYPE_LATEST)

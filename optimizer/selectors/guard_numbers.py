@@ -1,6 +1,7 @@
 """What a run would do to a channel, in a few numbers, and whether that is too much."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Avg, Count, F, Q, Sum
@@ -9,6 +10,9 @@ from django.db.models.functions import Abs
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 
 CHANGED = Q(price__isnull=False) & ~Q(price=F("previous_price"))
+SIZE = Abs(F("price") / F("previous_price") - 1)
+SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Upper ends of the classes in which changed prices are counted by the size of their change."""
 
 
 def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
@@ -18,19 +22,25 @@ def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
     The interval of the profit change treats SKUs as independent given their posteriors: mean ± 1.645 sd covers 90 %.
     """
     rows = Recommendation.objects.filter(run=run)
-    totals = rows.exclude(outcome=Recommendation.Outcome.REFUSED).aggregate(
-        priced=Count("price"),
-        changed=Count("pk", filter=CHANGED),
-        raised=Count("pk", filter=Q(price__gt=F("previous_price"))),
-        lowered=Count("pk", filter=Q(price__lt=F("previous_price"))),
-        mean_size=Avg(Abs(F("price") / F("previous_price") - 1), filter=CHANGED),
-        revenue_before=Sum("revenue_before"),
-        revenue_after=Sum("expected_revenue"),
-        profit_before=Sum("profit_before"),
-        profit_after=Sum("expected_profit"),
-        profit_change=Sum("profit_change_mean"),
-        variance=Sum(F("profit_change_sd") * F("profit_change_sd")),
+    totals = (
+        rows.exclude(outcome=Recommendation.Outcome.REFUSED)
+        .annotate(size=SIZE)
+        .aggregate(
+            priced=Count("price"),
+            changed=Count("pk", filter=CHANGED),
+            raised=Count("pk", filter=Q(price__gt=F("previous_price"))),
+            lowered=Count("pk", filter=Q(price__lt=F("previous_price"))),
+            mean_size=Avg(SIZE, filter=CHANGED),
+            **{f"up_to_{size}": Count("pk", filter=CHANGED & Q(size__lte=Decimal(str(size)))) for size in SIZES},
+            revenue_before=Sum("revenue_before"),
+            revenue_after=Sum("expected_revenue"),
+            profit_before=Sum("profit_before"),
+            profit_after=Sum("expected_profit"),
+            profit_change=Sum("profit_change_mean"),
+            variance=Sum(F("profit_change_sd") * F("profit_change_sd")),
+        )
     )
+    sizes = {str(size): int(totals.pop(f"up_to_{size}")) for size in SIZES}
     spread = 1.645 * math.sqrt(totals.pop("variance") or 0.0)
     numbers = {name: float(value) if value is not None else 0.0 for name, value in totals.items()}
     for name in ("priced", "changed", "raised", "lowered"):
@@ -38,6 +48,7 @@ def guard_numbers(*, run: OptimizationRun) -> dict[str, Any]:
     return {
         "listings": rows.count(),
         **numbers,
+        "changed_by_up_to": sizes,
         "share_changed": _ratio(numbers["changed"], numbers["priced"]),
         "revenue_shift": _ratio(numbers["revenue_after"] - numbers["revenue_before"], numbers["revenue_before"]),
         "profit_shift": _ratio(numbers["profit_after"] - numbers["profit_before"], numbers["profit_before"]),
