@@ -15,6 +15,7 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from catalog.copying import copy_rows
 from catalog.group_check import check_groups
 from catalog.guardrails import (
     HARD_RULES,
@@ -324,6 +325,6 @@ def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channe
         change.prior_price = min(
             (price for price in (lowest.get(change.listing_id), first) if price is not None), default=change.price
         )
-    PriceChange.objects.bulk_create(changes, batch_size=2000)
+    copy_rows(changes)
     with connection.cursor() as cursor:
         cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])

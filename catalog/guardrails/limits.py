@@ -1,7 +1,7 @@
 """The limits of one SKU, merged from policy layers, and of many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import numpy as np
@@ -65,7 +65,7 @@ class Guardrails:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the limits as a JSON-able dict, for an explanation."""
-        return asdict(self) | {"price_endings": list(self.price_endings)}
+        return {name: getattr(self, name) for name in FIELD_NAMES} | {"price_endings": list(self.price_endings)}
 
     @classmethod
     def from_dict(cls, limits: Mapping[str, Any]) -> Self:

@@ -6,19 +6,18 @@ from datetime import datetime
 import numpy as np
 from django.conf import settings
 
-from catalog.guardrails import MISSING
+from catalog.copying import copy_rows
+from catalog.guardrails import MISSING, RULE_LABELS
 from catalog.models import Listing
 from catalog.money import from_ticks
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from optimizer.assumptions import Assumptions
-from optimizer.engine import PricingInputs, optimize_ticks, resolve_device
+from optimizer.engine import UNPRICED_REASONS, PricingInputs, optimize_ticks, resolve_device
 from optimizer.engine.pricing_config import PRIOR
 from optimizer.engine.revenue_change import revenue_change_sd
 from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation, Simulation
 from optimizer.services.explanations import ChunkDecision, explain
 from optimizer.services.what_if import WhatIf, chosen_listings
-
-INSERT_BATCH = 2_000
 
 
 def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetime) -> str:
@@ -46,7 +45,7 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
     decision = ChunkDecision(run, facts, estimates, inputs, result, what_if, revenue_sd)
     rows = [_recommendation(decision, index) for index in range(len(facts))]
-    Recommendation.objects.bulk_create(rows, batch_size=INSERT_BATCH)
+    copy_rows(rows)
     return str(device.search)
 
 
@@ -95,7 +94,7 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
             run=decision.run,
             listing=listing,
             outcome=Recommendation.Outcome.UNPRICED,
-            outcome_reason=result.unpriced_reasons()[index],
+            outcome_reason=UNPRICED_REASONS[result.unpriced[index]],
             previous_price=listing.price_in_force,
             explanation=explanation,
         )
@@ -105,7 +104,7 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
         listing=listing,
         previous_price=listing.price_in_force,
         price=from_ticks(ticks, exponent),
-        binding_rule=result.binding_rules()[index],
+        binding_rule=RULE_LABELS[result.rule[index]],
         explanation=explanation,
         expected_demand=result.expected_demand[index],
         expected_revenue=result.expected_revenue[index] * money,
