@@ -69,6 +69,28 @@ class PublishReport:
     broken_relations: dict[int, str] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
 
+    def and_also(self, other: "PublishReport") -> "PublishReport":
+        """Return the report of both, which are of different listings."""
+        return PublishReport(
+            published=self.published + other.published,
+            unchanged=self.unchanged + other.unchanged,
+            already_published=self.already_published + other.already_published,
+            refused=self.refused | other.refused,
+            broken_relations=self.broken_relations | other.broken_relations,
+            waiting=self.waiting + other.waiting,
+        )
+
+
+LOCK_SQL = """
+SELECT count(*) FROM (SELECT FROM catalog_listing WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE) locked
+"""
+
+
+def lock_listings(*, listing_ids: Sequence[int]) -> None:
+    """Lock listings in primary-key order, for a transaction that will publish them in several calls."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_SQL, [list(listing_ids)])
+
 
 def publish_prices(
     *,

@@ -3,18 +3,16 @@
 import uuid
 from datetime import datetime
 
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import PriceGroup
-from catalog.models.listing import PriceSource
 from catalog.services.kill_check import is_kill_switch
-from catalog.services.parking import WAITS_FOR_APPROVAL
-from optimizer.models import OptimizationRun, Recommendation, Simulation
+from optimizer.models import OptimizationRun, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import effect_of, recorded_states
+from optimizer.services.garbage import collection_paused
+from optimizer.services.publish_run import publish_recommendations, record_outcomes
 from optimizer.services.what_if import fingerprint
 
 KILLED = "a kill switch was flipped while the run was being published: nothing was published"
@@ -27,7 +25,8 @@ def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     flipped in the middle of it, the run is held and nothing is published.
     """
     try:
-        return _close_run(run_id, now)
+        with collection_paused():
+            return _close_run(run_id, now)
     except IntegrityError as error:
         if not is_kill_switch(error):
             raise
@@ -95,41 +94,3 @@ def fail_run(*, run_id: uuid.UUID, error: str, now: datetime) -> None:
 def _fail(run: OptimizationRun, error: str, now: datetime) -> None:
     run.status, run.error, run.finished_at = OptimizationRun.Status.FAILED, error, now
     run.save(update_fields=["status", "error", "finished_at"])
-
-
-def publish_recommendations(*, run: OptimizationRun, author: User | None, reason: str, now: datetime) -> PublishReport:
-    """Hand the prices of a run to the gate; call it in the transaction that records the outcomes."""
-    priced = Recommendation.objects.filter(run=run, price__isnull=False)
-    proposals = [
-        Proposal(
-            listing_id=row.listing_id,
-            price=row.price,
-            idempotency_key=f"run:{run.pk}",
-            expected_version=row.explanation["inputs"]["current_price"]["version"],
-            binding_rule=row.binding_rule,
-            explanation=row.explanation,
-        )
-        for row in priced.iterator(chunk_size=5_000)
-        if row.price is not None
-    ]
-    return publish_prices(
-        channel=run.channel,
-        proposals=proposals,
-        source=PriceSource.OPTIMIZER,
-        now=now,
-        author=author,
-        run_id=run.pk,
-        reason=reason,
-    )
-
-
-def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
-    """Write down what the gate did with each price of a run."""
-    outcome = Recommendation.Outcome
-    rows = Recommendation.objects.filter(run=run)
-    rows.filter(listing__in=[*report.published, *report.already_published]).update(outcome=outcome.PUBLISHED)
-    rows.filter(listing__in=report.unchanged).update(outcome=outcome.UNCHANGED)
-    rows.filter(listing__in=report.waiting).update(outcome_reason=WAITS_FOR_APPROVAL)
-    for reason in sorted(set(report.refused.values())):
-        refused = [listing for listing, why in report.refused.items() if why == reason]
-        rows.filter(listing__in=refused).update(outcome=outcome.REFUSED, outcome_reason=reason)

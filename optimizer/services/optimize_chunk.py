@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from optimizer.models import OptimizationRun, RunChunk
 from optimizer.services.close_run import fail_run
+from optimizer.services.garbage import collection_paused
 from optimizer.services.recommendations import recommend
 
 MAX_ATTEMPTS = 3
@@ -29,7 +30,8 @@ def optimize_chunk(*, run_id: uuid.UUID, first_pk: int, now: datetime) -> bool:
         )
         return False
     try:
-        return _compute(run_id, first_pk, now)
+        with collection_paused():
+            return _compute(run_id, first_pk, now)
     except Exception as error:
         _unfinished(run_id).update(error=f"chunk from listing {first_pk}: {error}")
         raise

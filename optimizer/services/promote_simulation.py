@@ -16,7 +16,7 @@ from optimizer.assumptions import Assumptions
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import recorded_states
-from optimizer.services.close_run import publish_recommendations, record_outcomes
+from optimizer.services.publish_run import publish_recommendations, record_outcomes
 from optimizer.services.what_if import listing_states
 
 EXAMPLES = 100

@@ -4,13 +4,16 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from catalog.models import Listing, PriceChange
+from catalog.models import Listing, PriceChange, PriceGroup, PriceGroupMember
+from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.replay import replay_price
 from optimizer.services import open_run as open_run_module
+from optimizer.services import publish_run
 from optimizer.services.close_run import close_run, fail_run
 from optimizer.services.open_run import CannotOptimize, open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
+from optimizer.services.solve_together import solve_together
 from optimizer.tasks import resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
@@ -268,3 +271,38 @@ def test_a_run_that_cannot_be_closed_does_not_hold_up_the_others(monkeypatch):
     resume_stalled_runs()
     stuck.refresh_from_db()
     assert stuck.status == "failed" and "no such luck" in stuck.error
+
+
+def test_a_run_is_published_in_slices_and_families_as_a_whole(monkeypatch):
+    monkeypatch.setattr(publish_run, "SLICE", 2)
+    listings = [make_listing(list_price=Decimal(10 + number)) for number in range(5)]
+    family = PriceGroup.objects.create(kind="family", name="mugs")
+    one, two = make_listing(), make_listing(unit_cost=Decimal("4.00"))
+    for listing in (one, two):
+        PriceGroupMember.objects.create(group=family, kind="family", product=listing.product)
+    run = opened(one, *listings, two)
+    compute(run)
+    calls = []
+    publish = publish_run.publish_prices
+    monkeypatch.setattr(
+        publish_run,
+        "publish_prices",
+        lambda **given: calls.append({each.listing_id for each in given["proposals"]}) or publish(**given),
+    )
+    solve_together(run_id=run.pk, now=timezone.now())
+    run = close_run(run_id=run.pk, now=timezone.now())
+    assert run.status == "succeeded"
+    assert [len(call) for call in calls] == [2, 2, 2, 1] and calls[0] == {one.pk, two.pk}
+    assert run.guard_numbers["outcomes"] == {"published": 7}
+    assert PriceChange.objects.filter(run_id=run.pk).count() == 7
+
+
+def test_refused_in_one_slice_the_others_are_published(monkeypatch):
+    monkeypatch.setattr(publish_run, "SLICE", 1)
+    held, free = make_listing(), make_listing()
+    run = opened(held, free)
+    compute(run)
+    publish(held, "11.00", source=PriceSource.OVERRIDE)
+    run = close_run(run_id=run.pk, now=timezone.now())
+    assert run.guard_numbers["outcomes"] == {"published": 1, "refused": 1}
+    assert Recommendation.objects.get(run=run, listing=held).outcome_reason == "price_changed_meanwhile"

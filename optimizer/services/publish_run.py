@@ -1,0 +1,80 @@
+"""Hand a run's prices to the gate, slice by slice in one transaction, and write down what it did with them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from catalog.gate import Proposal, PublishReport, lock_listings, publish_prices
+from catalog.models import PriceGroupMember
+from catalog.models.listing import PriceSource
+from catalog.services.parking import WAITS_FOR_APPROVAL
+from optimizer.models import OptimizationRun, Recommendation
+
+SLICE: Final = 10_000
+"""Prices that the gate gets at a time: what they are explained by is in memory only so long. 0.2 GiB."""
+
+
+def publish_recommendations(*, run: OptimizationRun, author: User | None, reason: str, now: datetime) -> PublishReport:
+    """Hand the prices of a run to the gate; call it in the transaction that records the outcomes.
+
+    All listings are locked first, in primary-key order. Members of families and ladders come in one slice: the gate
+    judges the prices of a group as a set.
+    """
+    priced = Recommendation.objects.filter(run=run, price__isnull=False)
+    lock_listings(listing_ids=list(priced.order_by("listing").values_list("listing", flat=True)))
+    report = PublishReport([], [], [], {})
+    for rows in _slices(run, priced):
+        part = publish_prices(
+            channel=run.channel,
+            proposals=[_proposal(run, row) for row in rows],
+            source=PriceSource.OPTIMIZER,
+            now=now,
+            author=author,
+            run_id=run.pk,
+            reason=reason,
+        )
+        report = report.and_also(part)
+    return report
+
+
+def _slices(run: OptimizationRun, priced: QuerySet[Recommendation]) -> Iterator[list[Recommendation]]:
+    here = Q(group__channel=run.channel) | Q(group__channel=None)
+    related = Q(listing__product__in=PriceGroupMember.objects.filter(here).values("product"))
+    if together := list(priced.filter(related)):
+        yield together
+    others, after = priced.exclude(related).order_by("listing"), 0
+    while rows := list(others.filter(listing__gt=after)[:SLICE]):
+        after = rows[-1].listing_id
+        yield rows
+
+
+def _proposal(run: OptimizationRun, row: Recommendation) -> Proposal:
+    assert row.price is not None, "only those with a price are asked for"
+    return Proposal(
+        listing_id=row.listing_id,
+        price=row.price,
+        idempotency_key=f"run:{run.pk}",
+        expected_version=row.explanation["inputs"]["current_price"]["version"],
+        binding_rule=row.binding_rule,
+        explanation=row.explanation,
+    )
+
+
+def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
+    """Write down what the gate did with each price of a run."""
+    outcome = Recommendation.Outcome
+    _mark(run, [*report.published, *report.already_published], outcome=outcome.PUBLISHED)
+    _mark(run, report.unchanged, outcome=outcome.UNCHANGED)
+    _mark(run, report.waiting, outcome_reason=WAITS_FOR_APPROVAL)
+    for reason in sorted(set(report.refused.values())):
+        refused = [listing for listing, why in report.refused.items() if why == reason]
+        _mark(run, refused, outcome=outcome.REFUSED, outcome_reason=reason)
+
+
+def _mark(run: OptimizationRun, listing_ids: Sequence[int], **values: str) -> None:
+    for start in range(0, len(listing_ids), SLICE):
+        part = listing_ids[start : start + SLICE]
+        Recommendation.objects.filter(run=run, listing__in=part).update(**values)
