@@ -44,7 +44,7 @@ class WhatIf:
 
     def supposed_facts(self) -> PricingFacts:
         """Return the facts with supposed costs and limits in the place of the real ones; nothing is saved."""
-        return _with_costs(_with_limits(self.real, self.assumptions), self.assumptions)
+        return _with_costs(with_limits(self.real, self.assumptions), self.assumptions)
 
     def explanation(self, index: int) -> dict[str, Any]:
         """Return what a decision's explanation says of the simulation: name, what was supposed, real cost, state."""
@@ -68,7 +68,7 @@ def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount.normalize():f}"
 
 
-def _with_limits(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
+def with_limits(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
     trial: dict[str, Any] = {f"{name}_bp": to_basis_points(value) for name, value in assumptions.guardrails.items()}
     if not trial:
         return facts

@@ -1,0 +1,123 @@
+"""Judge limits by what the optimiser would do under them. Only commands load this file; nothing is stored."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+from django.conf import settings
+
+from catalog.guardrails import MISSING
+from catalog.models import Channel, Listing
+from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from optimizer.assumptions import Assumptions
+from optimizer.engine import PricingResult, optimize_ticks, resolve_device
+from optimizer.engine.devices import ComputeDevice
+from optimizer.engine.tuning import Judgement, Knob, Trial, Tuning, tune
+from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.services.open_run import CannotOptimize
+from optimizer.services.recommendations import pricing_inputs
+from optimizer.services.what_if import with_limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Hold what the limits have to keep; None where it does not matter.
+
+    Args:
+        least_revenue_change: least expected change of revenue, a fraction.
+        most_mean_change: largest mean size of a change of price, over those that change, a fraction.
+        most_share_changed: largest share of prices that change, a fraction.
+    """
+
+    least_revenue_change: float | None = None
+    most_mean_change: float | None = None
+    most_share_changed: float | None = None
+
+
+@dataclass(frozen=True)
+class GuardrailJudge:
+    """Prices a channel under trial limits, again and again from facts that were read once."""
+
+    facts: PricingFacts
+    estimates: list[ElasticityEstimate | None]
+    objective: str
+    conditions: Conditions
+    risk_aversion: float
+    device: ComputeDevice = field(default_factory=lambda: resolve_device(settings.PRICING_DEVICE))
+
+    def judge(self, limits: dict[str, float]) -> Judgement:
+        """Return the change of the objective (of profit less ``risk_aversion`` posterior sds), and what it does."""
+        crossed = limits.get("competitor_min", -np.inf) - limits.get("competitor_max", np.inf)
+        if crossed > 0:
+            return Judgement(0.0, {"corridor": crossed})
+        trial = Assumptions(guardrails={name: Decimal(str(value)) for name, value in limits.items()})
+        result = optimize_ticks(
+            pricing_inputs(with_limits(self.facts, trial), self.estimates), self.objective, device=self.device
+        )
+        numbers = _numbers(result, 10.0**-self.facts.channel.currency_exponent)
+        value = numbers[f"{self.objective}_change"]
+        if self.objective == "profit":
+            value -= self.risk_aversion * numbers["profit_change_sd"]
+        return Judgement(value, self._violations(numbers), numbers)
+
+    def _violations(self, numbers: dict[str, float]) -> dict[str, float]:
+        wanted = self.conditions
+        missed = {}
+        if wanted.least_revenue_change is not None:
+            missed["revenue"] = wanted.least_revenue_change - numbers["revenue_shift"]
+        if wanted.most_mean_change is not None:
+            missed["mean_change"] = numbers["mean_change"] - wanted.most_mean_change
+        if wanted.most_share_changed is not None:
+            missed["share_changed"] = numbers["share_changed"] - wanted.most_share_changed
+        return missed
+
+
+def _numbers(result: PricingResult, unit: float) -> dict[str, float]:
+    priced = result.price_ticks != MISSING
+    new, old = result.price_ticks[priced].astype(float), result.previous_ticks[priced].astype(float)
+    revenue_before = float((result.previous_demand[priced] * old).sum())
+    revenue = float(result.expected_revenue[priced].sum())
+    size = np.abs(new / old - 1)
+    changed = size > 0
+    return {
+        "profit_change": float(result.profit_change_mean[priced].sum()) * unit,
+        "profit_change_sd": float(np.sqrt(np.square(result.profit_change_sd[priced]).sum())) * unit,
+        "revenue_change": (revenue - revenue_before) * unit,
+        "market_share_change": float((result.expected_demand - result.previous_demand)[priced].sum()),
+        "revenue_shift": revenue / revenue_before - 1 if revenue_before else 0.0,
+        "share_changed": float(changed.mean()) if len(changed) else 0.0,
+        "mean_change": float(size[changed].mean()) if changed.any() else 0.0,
+    }
+
+
+def tune_guardrails(
+    *,
+    channel: Channel,
+    knobs: Sequence[Knob],
+    objective: str,
+    conditions: Conditions,
+    trials: int,
+    seed: int,
+    now: datetime,
+    risk_aversion: float = 0.0,
+    told: Callable[[Trial], None] = lambda trial: None,
+) -> Tuning:
+    """Try limits for a whole channel and return what each would bring.
+
+    Raises:
+        CannotOptimize: no elasticities were fitted for the channel, or it has no products.
+        TuningUnavailable: Optuna is not installed.
+    """
+    fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    if fit is None:
+        raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
+    listings = Listing.objects.filter(channel=channel, product__is_active=True).select_related("product").order_by("pk")
+    facts = pricing_facts(channel=channel, listings=listings, now=now)
+    if not len(facts):
+        raise CannotOptimize(f"channel {channel.code!r} has no products: run `manage.py import_sales` first")
+    known = {estimate.listing_id: estimate for estimate in ElasticityEstimate.objects.filter(fit=fit)}
+    estimates = [known.get(listing.pk) for listing in facts.listings]
+    judge = GuardrailJudge(facts, estimates, objective, conditions, risk_aversion)
+    return tune(knobs, judge.judge, trials=trials, seed=seed, told=told)
