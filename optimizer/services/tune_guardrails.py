@@ -1,6 +1,6 @@
 """Judge limits by what the optimiser would do under them. Only commands load this file; nothing is stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -49,9 +49,11 @@ class GuardrailJudge:
 
     def judge(self, limits: dict[str, float]) -> Judgement:
         """Return the change of the objective (of profit less ``risk_aversion`` posterior sds), and what it does."""
-        crossed = limits.get("competitor_min", -np.inf) - limits.get("competitor_max", np.inf)
-        if crossed > 0:
-            return Judgement(0.0, {"corridor": crossed})
+        corridor = {}
+        if {"competitor_min", "competitor_max"} <= limits.keys():
+            corridor["corridor"] = limits["competitor_min"] - limits["competitor_max"]
+        if corridor.get("corridor", 0.0) > 0:  # no policy: nothing can be priced under it, so nothing else is missed
+            return Judgement(0.0, corridor | dict.fromkeys(self._violations({}), 0.0))
         trial = Assumptions(guardrails={name: Decimal(str(value)) for name, value in limits.items()})
         result = optimize_ticks(
             pricing_inputs(with_limits(self.facts, trial), self.estimates), self.objective, device=self.device
@@ -60,18 +62,24 @@ class GuardrailJudge:
         value = numbers[f"{self.objective}_change"]
         if self.objective == "profit":
             value -= self.risk_aversion * numbers["profit_change_sd"]
-        return Judgement(value, self._violations(numbers), numbers)
+        return Judgement(value, corridor | self._violations(numbers), numbers)
 
-    def _violations(self, numbers: dict[str, float]) -> dict[str, float]:
+    def _violations(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Return by how much each condition that was asked for is missed; without numbers, by how much it asks."""
         wanted = self.conditions
-        missed = {}
-        if wanted.least_revenue_change is not None:
-            missed["revenue"] = wanted.least_revenue_change - numbers["revenue_shift"]
-        if wanted.most_mean_change is not None:
-            missed["mean_change"] = numbers["mean_change"] - wanted.most_mean_change
-        if wanted.most_share_changed is not None:
-            missed["share_changed"] = numbers["share_changed"] - wanted.most_share_changed
-        return missed
+        missed = {
+            "revenue": (wanted.least_revenue_change, -1),
+            "mean_change": (wanted.most_mean_change, 1),
+            "share_changed": (wanted.most_share_changed, 1),
+        }
+        return {
+            name: sign * (numbers.get(NUMBER_OF[name], 0.0) - limit)
+            for name, (limit, sign) in missed.items()
+            if limit is not None
+        }
+
+
+NUMBER_OF = {"revenue": "revenue_shift", "mean_change": "mean_change", "share_changed": "share_changed"}
 
 
 def _numbers(result: PricingResult, unit: float) -> dict[str, float]:
