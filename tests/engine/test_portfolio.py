@@ -158,6 +158,28 @@ def test_what_cannot_be_met_together_is_named_with_what_can_beside_the_others():
     assert unmet.least == pytest.approx(least.fun, rel=1e-6)
 
 
+def test_a_corridor_that_only_poor_options_meet_is_met():
+    # Ten SKUs, each worth most at its first option; the corridor is met only where all but a few take the last.
+    value = np.tile(np.linspace(10.0, 0.0, 12), (10, 1))
+    usage = np.tile(np.arange(12.0), (10, 1))
+    couplings = [
+        Coupling(name="at least", usage=-usage, limit=np.array([-107.0])),
+        Coupling(name="at most", usage=usage, limit=np.array([107.0])),
+    ]
+    found = optimize_portfolio(Portfolio(value=value, couplings=couplings), device="cpu")
+    assert usage[np.arange(10), found.option].sum() == 107.0
+    assert found.gap < 1e-6
+
+
+def test_values_around_nothing_end_as_well():
+    portfolio = shop(300)
+    middle = portfolio.value - np.median(portfolio.value)
+    middle -= optimize_portfolio(Portfolio(value=middle, couplings=portfolio.couplings), device="cpu").value / 300
+    found = optimize_portfolio(Portfolio(value=middle, couplings=portfolio.couplings), device="cpu")
+    assert found.steps < 60
+    assert 0 <= found.bound - found.value < 1e-3 * np.ptp(middle, axis=1).sum()
+
+
 def test_families_take_one_option_and_ladders_keep_their_steps():
     rng = np.random.default_rng(5)
     options = 4

@@ -41,11 +41,11 @@ class Core:
     rest: Floats
 
     @classmethod
-    def of(cls, lagrangian: Lagrangian, dual: Dual, skus: Ints) -> Self:
-        """Return the core of some SKUs, the others as the relaxation chose."""
+    def of(cls, lagrangian: Lagrangian, dual: Dual, skus: Ints, options: int = OPTIONS) -> Self:
+        """Return the core of some SKUs with their best options, the others as the relaxation chose."""
         portfolio = lagrangian.portfolio
         scores = lagrangian.scores_at(dual.multipliers, skus)
-        width = min(OPTIONS, scores.shape[1])
+        width = min(options, scores.shape[1])
         best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
         row, place = np.nonzero(np.isfinite(np.take_along_axis(scores, best, axis=1)))
         sku, option = skus[row], best[row, place]

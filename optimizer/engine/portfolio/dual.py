@@ -48,7 +48,7 @@ def best_multipliers(lagrangian: Lagrangian, *, tolerance: float, start: Floats 
 
     Args:
         lagrangian: L.
-        tolerance: of the bound, relative to it.
+        tolerance: of the bound, relative to it or to the span of Σ value, whichever is larger.
         start: (limit,) multipliers to begin at, of an earlier run; None for 0.
 
     Source: Kelley (1960); Marsten, Hogan and Blankenship (1975), "The boxstep method"; a cut for each cell: Geoffrion.
@@ -68,8 +68,8 @@ class _Search:
 
     def __init__(self, lagrangian: Lagrangian, start: Floats | None) -> None:
         self.lagrangian = lagrangian
-        value, self.scale, self.least = _scales(lagrangian)
-        self.master = _Master(lagrangian, self.scale, MASTER_SCALE / value)
+        self.span, self.scale, self.least = _scales(lagrangian)
+        self.master = _Master(lagrangian, self.scale, MASTER_SCALE / self.span)
         count = len(lagrangian.limits)
         self.centre = np.zeros(count) if start is None else np.maximum(start, 0) / self.scale
         self.radius = np.ones(count)
@@ -80,7 +80,7 @@ class _Search:
     def is_done(self, tolerance: float) -> bool:
         if len(self.centre) == 0:
             return True
-        return not self.at_edge.any() and self.promise() <= tolerance * max(abs(self.best.bound), 1e-300)
+        return not self.at_edge.any() and self.promise() <= tolerance * max(abs(self.best.bound), self.span)
 
     def is_infeasible(self) -> bool:
         """Tell whether the bound is below the worst that any choice is worth (and by more than rounding)."""
@@ -157,6 +157,9 @@ class _Master:
         """Return the multipliers in the box with the least model value, and that value."""
         self.solver.changeColsBounds(self.count, self.columns, low, high)
         self.solver.run()
+        if self.solver.getModelStatus() != HighsModelStatus.kOptimal:
+            self.solver.clearSolver()  # its last basis has led it astray: once more from the beginning
+            self.solver.run()
         if self.solver.getModelStatus() != HighsModelStatus.kOptimal:
             raise RuntimeError(f"the master programme ended as {self.solver.getModelStatus()}")
         found = np.array(self.solver.getSolution().col_value[: self.count])

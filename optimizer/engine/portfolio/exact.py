@@ -14,8 +14,8 @@ SECONDS: Final = 2.0
 MOST_CHOICES: Final = 5_000
 """Of more, hardly any programme is solved in that time."""
 
-MARGIN: Final = 2e-6
-"""By how much limits are tightened inside the solver, whose tolerance is 1e-6 of a row scaled to 1."""
+TOLERANCE: Final = 1e-9
+"""By how much a row, scaled to 1, may be missed: HiGHS's 1e-6 lets choices pass that miss a limit."""
 
 
 def choose_exactly(core: Core, *, enough: float, start: Ints | None) -> Ints | None:
@@ -38,18 +38,20 @@ def choose_exactly(core: Core, *, enough: float, start: Ints | None) -> Ints | N
     entries = core.usage.reshape(-1), (core.limit.reshape(-1), np.repeat(places, couplings))
     usage = csr_array(coo_array(entries, shape=(len(core.rest), count)))
     touched = np.unique(core.limit)
-    if (np.delete(core.rest, touched) < 0).any():
+    if (np.delete(core.rest, touched) < -TOLERANCE).any():
         return None
     rows = csr_array(vstack([once, usage[touched]], format="csr"))
     low = np.concatenate([np.ones(core.size), np.full(len(touched), -np.inf)])
-    high = np.concatenate([np.ones(core.size), core.rest[touched] - MARGIN])
+    high = np.concatenate([np.ones(core.size), core.rest[touched]])
     unit = max(float(np.ptp(core.value)), 1e-300)
     solver, none = quiet_solver(), np.zeros(0, dtype=np.int32)
     solver.addCols(count, -core.value / unit, np.zeros(count), np.ones(count), 0, none, none, np.zeros(0))
     solver.changeColsIntegrality(count, places.astype(np.int32), np.ones(count, dtype=np.uint8))
     starts, columns = rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32)
     solver.addRows(rows.shape[0], low, high, rows.nnz, starts, columns, rows.data)
-    for option, setting in {"time_limit": SECONDS, "mip_abs_gap": enough / unit, "mip_rel_gap": 0.0}.items():
+    settings = {"time_limit": SECONDS, "mip_abs_gap": enough / unit, "mip_rel_gap": 0.0}
+    settings |= {"mip_feasibility_tolerance": TOLERANCE, "primal_feasibility_tolerance": TOLERANCE}
+    for option, setting in settings.items():
         solver.setOptionValue(option, setting)
     if start is not None:
         solver.setSolution(len(start), start.astype(np.int32), np.ones(len(start)))

@@ -11,6 +11,8 @@ from .core import Core
 
 MOST_ROUNDS: Final = 1_000
 TINY: Final = 1e-12
+ROUNDING: Final = 1e-11
+"""Of what is left of a limit, in the core's units."""
 
 
 def choose_greedily(core: Core) -> Ints | None:
@@ -24,9 +26,9 @@ def choose_greedily(core: Core) -> Ints | None:
     """
     state = _Choice(core)
     for _ in range(MOST_ROUNDS):
-        if not state.round(mend=bool((state.rest < 0).any())):
+        if not state.round(mend=bool((state.rest < -ROUNDING).any())):
             break
-    return state.taken if (state.rest >= 0).all() else None
+    return state.taken if (state.rest >= -ROUNDING).all() else None
 
 
 class _Choice:
@@ -65,7 +67,7 @@ class _Choice:
             merit: Floats = np.where(mended > TINY, mended / loss, 0.0)
             return merit
         gain = core.value[moves] - core.value[now]
-        return np.where((after >= 0).all(axis=1) & (gain > TINY * np.abs(core.value[now])), gain, 0.0)
+        return np.where((after >= -ROUNDING).all(axis=1) & (gain > TINY * np.abs(core.value[now])), gain, 0.0)
 
     def _make(self, move: int) -> None:
         core, row = self.core, self.core.row[move]

@@ -8,9 +8,9 @@ import numpy as np
 from catalog.guardrails import Ints
 
 from ..pricing_arrays import Floats
-from .core import Core
+from .core import OPTIONS, Core
 from .dual import Dual
-from .exact import choose_exactly
+from .exact import MOST_CHOICES, choose_exactly
 from .greedy import choose_greedily
 from .lagrangian import Lagrangian
 
@@ -58,7 +58,14 @@ def feasible_choice(lagrangian: Lagrangian, dual: Dual, *, tolerance: float) -> 
         if (best is not None and not better) or size >= min(len(order), LARGEST_CORE):
             break
         size *= GROWTH
-    return best
+    return best or _last_resort(lagrangian, dual, order, enough)
+
+
+def _last_resort(lagrangian: Lagrangian, dual: Dual, order: Ints, enough: float) -> Primal | None:
+    """Choose among all options of as many SKUs as an integer programme takes: tight limits may need poor options."""
+    width = lagrangian.value.shape[1]
+    skus = order[: MOST_CHOICES // width]
+    return _choose_core(lagrangian, dual, np.sort(skus), enough, options=width) if len(skus) else None
 
 
 def rounding(lagrangian: Lagrangian) -> Floats:
@@ -91,8 +98,10 @@ def _by_lead(lagrangian: Lagrangian, dual: Dual) -> Ints:
     return np.concatenate([first, rows[~np.isin(rows, first)]])
 
 
-def _choose_core(lagrangian: Lagrangian, dual: Dual, skus: Ints, enough: float) -> Primal | None:
-    core = Core.of(lagrangian, dual, skus)
+def _choose_core(
+    lagrangian: Lagrangian, dual: Dual, skus: Ints, enough: float, options: int = OPTIONS
+) -> Primal | None:
+    core = Core.of(lagrangian, dual, skus, options)
     taken = choose_greedily(core)
     quick = None if taken is None else _with_core(lagrangian, dual, core, taken)
     if quick is not None and dual.relaxed.bound - quick.value <= enough:
