@@ -51,6 +51,21 @@ def run_once(channel: Any, stages: Stages) -> None:
     assert run.status == "succeeded", run.error
 
 
+SIZE_SQL = """
+SELECT greatest(pg_total_relation_size(%(name)s::regclass),
+                (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(%(name)s::regclass)))
+"""
+
+
+def table_bytes(relation: str) -> int:
+    """Return the bytes of a table with its partitions and indexes."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(SIZE_SQL, {"name": relation})
+        return int(cursor.fetchone()[0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--skus", type=int, default=20_000)
@@ -75,6 +90,9 @@ def main() -> None:
     for name, seconds in [*stages.seconds.items(), ("all", sum(stages.seconds.values()))]:
         table.add_row(name, f"{seconds:.1f}", f"{seconds / asked.skus * 1e6:.0f}")
     console.print(table)
+    for relation in ("optimizer_recommendation", "catalog_pricechange", "catalog_listing"):
+        console.print(f"{relation}: {table_bytes(relation) / asked.skus:,.0f} bytes a SKU with its indexes")
+    console.print(f"Redis: {redis.info('memory')['used_memory'] / asked.skus:,.0f} bytes a SKU")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(f"{written:,} ledger rows, {served:,} keys in Redis; memory of this process at most {used:.1f} GiB")
 
