@@ -11,6 +11,7 @@ from django.utils import timezone
 from catalog.models import Channel
 from optimizer.models import OptimizationRun, RunChunk
 from optimizer.services.close_run import close_run, fail_run
+from optimizer.services.open_due_runs import open_due_runs
 from optimizer.services.refresh_features import RefreshUnderWay, refresh_features
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,13 @@ def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
     optimize_chunk(run_id=UUID(run_id), first_pk=first_pk, now=timezone.now())
     solve_together(run_id=UUID(run_id), now=timezone.now())
     close_run(run_id=UUID(run_id), now=timezone.now())
+
+
+@shared_task
+def open_scheduled_runs() -> None:
+    """Open the daily runs whose time has come and send their chunks."""
+    for run_id in open_due_runs(now=timezone.now()):
+        enqueue_chunks(run_id)
 
 
 @shared_task

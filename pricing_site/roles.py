@@ -51,6 +51,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "optimizer.view_recommendation",
         "optimizer.view_rungoals",
         "optimizer.view_runlimits",
+        "optimizer.view_runschedule",
         "optimizer.view_simulation",
     ),
     # Tries things out; publishes nothing by hand.
@@ -96,6 +97,9 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "optimizer.add_rungoals",
         "optimizer.change_rungoals",
         "optimizer.delete_rungoals",
+        "optimizer.add_runschedule",
+        "optimizer.change_runschedule",
+        "optimizer.delete_runschedule",
         "optimizer.add_runlimits",
         "optimizer.change_runlimits",
     ),

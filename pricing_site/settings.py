@@ -130,12 +130,18 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ROUTES = {
     "optimizer.tasks.refresh_feature_store": {"queue": "celery"},  # an exact name goes before a pattern
+    "optimizer.tasks.open_scheduled_runs": {"queue": "celery"},
     "optimizer.tasks.*": {"queue": "gpu"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "resume-optimization-runs": {"task": "optimizer.tasks.resume_stalled_runs", "schedule": 60.0},
+    "open-scheduled-runs": {
+        "task": "optimizer.tasks.open_scheduled_runs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
     "apply-due-overrides": {"task": "catalog.tasks.apply_due_overrides", "schedule": 60.0, "options": {"expires": 60}},
     "replan-markdowns": {"task": "optimizer.tasks.replan_markdown_plans", "schedule": 3600.0},

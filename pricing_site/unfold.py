@@ -52,6 +52,7 @@ NAVIGATION = [
             _page("Markdown plans", "trending_down", "optimizer", "markdownplan"),
             _page("Run goals", "flag", "optimizer", "rungoals"),
             _page("Run limits", "speed", "optimizer", "runlimits"),
+            _page("Daily runs", "bedtime", "optimizer", "runschedule"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),
         ],

@@ -10,6 +10,7 @@ from optimizer.admin import (
     rollbacks,
     run_goals,
     run_limits,
+    run_schedules,
     runs,
     simulations,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "rollbacks",
     "run_goals",
     "run_limits",
+    "run_schedules",
     "runs",
     "simulations",
 ]

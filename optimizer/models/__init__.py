@@ -3,6 +3,7 @@ from optimizer.models.features import ActivityIncrement, ActivityRecording, Feat
 from optimizer.models.goals import GOAL_FIELDS, RunGoals
 from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
+from optimizer.models.schedule import RunSchedule
 from optimizer.models.simulation import Simulation
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "RunChunk",
     "RunGoals",
     "RunLimits",
+    "RunSchedule",
     "Simulation",
 ]

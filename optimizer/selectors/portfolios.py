@@ -1,8 +1,17 @@
 """What a run's goals came to, in words."""
 
+import math
+
 from optimizer.models import OptimizationRun
 
 SMALLEST_GAP = 1e-6
+
+
+def _at_most(fraction: float) -> str:
+    """Return a percentage of two digits, rounded up: it is said to be a bound."""
+    percent = max(fraction, SMALLEST_GAP) * 100
+    step = 10.0 ** (math.floor(math.log10(percent)) - 1)
+    return f"{math.ceil(percent / step - 1e-9) * step:.2g} %"
 
 
 def certificate_words(run: OptimizationRun) -> str:
@@ -10,11 +19,11 @@ def certificate_words(run: OptimizationRun) -> str:
     found = run.portfolio
     if "gap" not in found:
         return ""
-    gap = max(float(found["gap"]), SMALLEST_GAP)
+    gap = float(found["gap"])
     objective = run.get_objective_display().lower()
     return (
         f"Of {found['options']:,} admissible prices for {found['skus']:,} products, no choice that meets the goals "
-        f"brings more than {gap * 100:.2g} % more {objective}."
+        f"brings more than {_at_most(gap / (1 - gap))} more {objective}."
     )
 
 

@@ -52,5 +52,7 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for first_pk in progress.track(waiting, description="optimise"):
             optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
-    solve_together(run_id=run.pk, now=timezone.now())
-    return close_run(run_id=run.pk, now=timezone.now())
+        after = progress.add_task("relations and goals", total=None)
+        solve_together(run_id=run.pk, now=timezone.now())
+        progress.update(after, description="gate, ledger and cache")
+        return close_run(run_id=run.pk, now=timezone.now())
