@@ -69,6 +69,7 @@ def table_bytes(relation: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--skus", type=int, default=20_000)
+    parser.add_argument("--goals", action="store_true", help="revenue kept, at most 30 % of the prices changed")
     asked, console = parser.parse_args(), Console()
     os.environ["DEBUG"] = "0"  # as deployed: in debugging Django keeps every statement
     os.environ.setdefault("SECRET_KEY", "benchmark" * 8)
@@ -78,10 +79,13 @@ def main() -> None:
     from benchmarks.large_shop import make_shop
     from catalog.models import PriceChange
     from catalog.price_cache import redis_connection
+    from optimizer.models import RunGoals
 
     redis, _ = redis_connection()
     redis.flushall()
     channel = make_shop(asked.skus)
+    if asked.goals:
+        RunGoals.objects.create(channel=channel, least_revenue_change=0, most_changes=asked.skus * 3 // 10)
     stages = Stages(console)
     run_once(channel, stages)
     served, written = redis.dbsize(), PriceChange.objects.count()

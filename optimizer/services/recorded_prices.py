@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from django.db.models import QuerySet
 
+from catalog.copying import copy_changes
 from catalog.guardrails import GuardrailBatch, Guardrails, Ints, int_column
 from catalog.models import Listing
 from catalog.models.listing import HELD_SOURCES
@@ -13,7 +14,6 @@ from catalog.money import amount_text, from_ticks
 from optimizer.engine import PricingInputs
 from optimizer.models import Recommendation
 
-WRITTEN_AT_ONCE: Final = 2_000
 MONEY_COLUMNS: Final = {
     "expected_revenue": "expected_revenue",
     "expected_profit": "expected_profit",
@@ -96,10 +96,4 @@ def reprice(
 
 def store_repriced(rows: Iterable[Recommendation]) -> None:
     """Store what `reprice` changed."""
-    Recommendation.objects.bulk_create(
-        list(rows),
-        batch_size=WRITTEN_AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["run", "listing"],
-        update_fields=WRITTEN,
-    )
+    copy_changes(list(rows), WRITTEN)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from optimizer.models import OptimizationRun
 from optimizer.services.close_run import fail_run
+from optimizer.services.garbage import collection_paused
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS
 
 
@@ -33,7 +34,8 @@ def do_once(step: RunStep, *, run_id: uuid.UUID, now: datetime, work: Callable[[
     if attempts > MAX_ATTEMPTS:
         fail_run(run_id=run_id, error=f"{step.name} were begun {MAX_ATTEMPTS} times in vain", now=now)
         return False
-    return _do(step, run_id, now, work)
+    with collection_paused():
+        return _do(step, run_id, now, work)
 
 
 @transaction.atomic

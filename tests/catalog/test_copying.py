@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from catalog import copying
-from catalog.copying import copy_rows
+from catalog.copying import copy_changes, copy_rows
 from catalog.models import CompetitorPrice, PriceChange, Product
 from catalog.models.listing import PriceSource
 from tests.factories import make_listing
@@ -56,3 +56,26 @@ def test_a_broken_constraint_or_trigger_is_an_integrity_error_and_stores_nothing
 
 def test_nothing_is_nothing():
     copy_rows([])
+    copy_changes([], ["name"])
+
+
+def test_the_named_fields_of_rows_are_changed_and_no_others():
+    rows = [make_listing().product for _ in range(3)]
+    untouched = make_listing().product
+    for number, row in enumerate(rows):
+        row.name, row.sku = f"new\t{number}", "not asked for"
+    copy_changes(rows, ["name"])
+    copy_changes(rows[:1], ["name"])
+    for number, row in enumerate(rows):
+        stored = Product.objects.get(pk=row.pk)
+        assert stored.name == f"new\t{number}" and stored.sku != "not asked for"
+    assert Product.objects.get(pk=untouched.pk).name == untouched.name
+
+
+def test_a_change_that_breaks_a_constraint_changes_nothing():
+    one, two = make_listing(), make_listing()
+    one.list_price, two.list_price = Decimal("11.00"), Decimal("-1.00")
+    with pytest.raises(IntegrityError, match="listing_list_price_positive"), transaction.atomic():
+        copy_changes([one, two], ["list_price"])
+    one.refresh_from_db()
+    assert one.list_price == Decimal("10.00")

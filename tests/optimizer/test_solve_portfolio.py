@@ -20,6 +20,7 @@ from optimizer.services.solve_together import solve_together
 from optimizer.tasks import resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
+from tests.optimizer.test_solve_price_groups import kill_in_the_middle
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,20 @@ def test_a_run_whose_worker_was_killed_before_its_goals_is_gone_on_with():
     resume_stalled_runs()
     run.refresh_from_db()
     assert run.status == "succeeded" and run.guard_numbers["changed"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_in_the_middle_it_ends_as_one_that_was_not_disturbed():
+    RunGoals.objects.create(channel=make_channel(), most_changes=4)
+    run = computed(a_shop())
+    alone = dict(Recommendation.objects.filter(run=run).values_list("listing", "price"))
+    kill_in_the_middle(run)
+    run.refresh_from_db()
+    assert (run.portfolio_attempts, run.portfolio_solved_at, run.portfolio) == (1, None, {})
+    assert dict(Recommendation.objects.filter(run=run).values_list("listing", "price")) == alone
+    assert solve_portfolio(run_id=run.pk, now=timezone.now())
+    done = close_run(run_id=run.pk, now=timezone.now())
+    assert done.status == "succeeded" and done.guard_numbers["changed"] == 4
 
 
 def test_begun_three_times_in_vain_it_fails_the_run():

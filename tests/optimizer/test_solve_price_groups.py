@@ -122,16 +122,15 @@ KILLED_IN_THE_MIDDLE = """
 import os, signal, sys, django
 django.setup()
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 connection.settings_dict["NAME"] = sys.argv[1]
-from optimizer.services.solve_price_groups import solve_price_groups
-create = QuerySet.bulk_create
-def killed(rows, *args, **kwargs):
-    create(rows, *args, **kwargs)
+from optimizer.services import recorded_prices, solve_together
+change = recorded_prices.copy_changes
+def killed(*arguments):
+    change(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-QuerySet.bulk_create = killed
-solve_price_groups(run_id=sys.argv[2], now=timezone.now())
+recorded_prices.copy_changes = killed
+solve_together.solve_together(run_id=sys.argv[2], now=timezone.now())
 """
 
 
