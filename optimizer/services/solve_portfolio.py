@@ -8,11 +8,9 @@ from typing import Any, Final
 import numpy as np
 from django.conf import settings
 
-from catalog.guardrails import MISSING, Ints, int_column
-from catalog.models import Listing
+from catalog.guardrails import MISSING, Ints
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.price_groups import related_listings
-from optimizer.engine import PricingInputs
 from optimizer.engine.joint import RelatedSkus, expectations_at
 from optimizer.engine.portfolio import (
     ChangeBudget,
@@ -26,12 +24,13 @@ from optimizer.engine.portfolio import (
     price_portfolio,
 )
 from optimizer.models import OptimizationRun, Recommendation
-from optimizer.services.recorded_prices import is_held, recorded_inputs, recorded_rows, reprice, store_repriced
+from optimizer.services.recorded_prices import reprice, store_repriced
+from optimizer.services.recorded_run import RecordedRun
 from optimizer.services.run_steps import RunStep, do_once
 
 STEP: Final = RunStep("the prices for the goals", done="portfolio_solved_at", attempts="portfolio_attempts")
 RULE: Final = "portfolio"
-NO_CATEGORY: Final = "no category"
+WRITTEN_AT_ONCE: Final = 10_000
 TOLD_AT_MOST: Final = 20
 """Shadow prices that a run keeps: the dearest."""
 
@@ -48,30 +47,18 @@ def solve_portfolio(*, run_id: uuid.UUID, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class _Shop:
-    """The rows of a run with what the goals look at; sequences have one entry a row."""
+    """What the goals look at, with one entry a listing that has recorded inputs."""
 
     run: OptimizationRun
-    rows: list[Recommendation]
-    listings: list[Listing]
-    inputs: PricingInputs
-    alone: Ints
+    recorded: RecordedRun
 
-    @classmethod
-    def read(cls, run: OptimizationRun) -> "_Shop | None":
-        rows = recorded_rows(Recommendation.objects.filter(run=run))
-        if not rows:
-            return None
-        found = Listing.objects.filter(channel=run.channel).select_related("product__category")
-        by_pk = found.in_bulk([row.listing_id for row in rows])
-        listings = [by_pk[row.listing_id] for row in rows]
-        free = [
-            None if is_held(listing) else row.explanation["replay"]["price_ticks"]
-            for row, listing in zip(rows, listings, strict=True)
-        ]
-        return cls(run, rows, listings, recorded_inputs(rows), int_column(free))
+    @property
+    def alone(self) -> Ints:
+        """Return each listing's price alone; `MISSING` where it is not priced, or a person or a plan holds it."""
+        return np.where(self.recorded.held, MISSING, self.recorded.price)
 
     def related(self) -> list[RelatedSkus]:
-        place = {row.listing_id: index for index, row in enumerate(self.rows)}
+        place = self.recorded.places()
         return [
             RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
             for group in related_listings(channel=self.run.channel)
@@ -95,24 +82,22 @@ class _Shop:
         return goals
 
     def _index(self, name: str, low: float | None, high: float | None, *, only_kvi: bool) -> PriceIndex:
-        priced = [listing for listing, ticks in zip(self.listings, self.alone, strict=True) if ticks != MISSING]
-        codes = [listing.product.category.code if listing.product.category else NO_CATEGORY for listing in priced]
-        names = sorted(set(codes))
-        place = {code: index for index, code in enumerate(names)}
-        group = [
-            place[code] if listing.product.is_kvi or not only_kvi else -1
-            for code, listing in zip(codes, priced, strict=True)
-        ]
-        return PriceIndex(group=np.array(group, dtype=np.int64), names=names, low=low, high=high, name=name)
+        priced = self.alone != MISSING
+        names, group = np.unique(self.recorded.category[priced], return_inverse=True)
+        if only_kvi:
+            group = np.where(self.recorded.is_kvi[priced], group, -1)
+        return PriceIndex(group=group.astype(np.int64), names=[*map(str, names)], low=low, high=high, name=name)
 
 
 def _solve(run: OptimizationRun) -> None:
-    shop = _Shop.read(run) if run.goals else None
-    if shop is None or (shop.alone == MISSING).all():
+    if not run.goals:
+        return
+    shop = _Shop(run, RecordedRun.read(run))
+    if (shop.alone == MISSING).all():
         return
     try:
         found = price_portfolio(
-            shop.inputs,
+            shop.recorded.inputs,
             shop.goals(),
             alone=shop.alone,
             objective=run.objective,
@@ -157,23 +142,25 @@ def _told(price: ShadowPrice, run: OptimizationRun, is_money: bool, unit: float)
 
 def _write(shop: _Shop, found: PortfolioPrices) -> None:
     """Give the rows that the goals move their price, with the scores from which it can be worked out again."""
-    exponent = shop.run.channel.currency_exponent
     moved = np.flatnonzero(found.ticks[found.rows] != shop.alone[found.rows])
-    if len(moved) == 0:
-        return
-    rows = found.rows[moved]
-    columns = expectations_at(shop.inputs.rows(rows), found.ticks[rows])
-    touched: dict[int, Recommendation] = {}
-    for at, (place, row) in enumerate(zip(moved.tolist(), rows.tolist(), strict=True)):
-        recommendation = shop.rows[row]
+    for start in range(0, len(moved), WRITTEN_AT_ONCE):
+        _write_some(shop, found, moved[start : start + WRITTEN_AT_ONCE])
+    _tell_relatives(shop, found)
+
+
+def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
+    exponent, rows = shop.run.channel.currency_exponent, found.rows[places]
+    columns = expectations_at(shop.recorded.inputs.rows(rows), found.ticks[rows])
+    stored = Recommendation.objects.filter(run=shop.run, listing__in=shop.recorded.listing[rows].tolist())
+    by_listing = {row.listing_id: row for row in stored}
+    for at, (place, row) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
+        recommendation = by_listing[int(shop.recorded.listing[row])]
         expected = {name: float(column[at]) for name, column in columns.items()}
         ticks, before = int(found.ticks[row]), int(shop.alone[row])
         reprice(recommendation, rule=RULE, ticks=ticks, before=before, expected=expected, exponent=exponent)
         recommendation.explanation["portfolio"] = {"alone": amount_text(from_ticks(before, exponent), exponent)}
         recommendation.explanation["replay"]["portfolio"] = _recorded(found, place)
-        touched[row] = recommendation
-    touched |= _told_relatives(shop, found)
-    store_repriced(touched.values())
+    store_repriced(by_listing.values())
 
 
 def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
@@ -190,18 +177,21 @@ def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
     }
 
 
-def _told_relatives(shop: _Shop, found: PortfolioPrices) -> dict[int, Recommendation]:
-    """Tell members of families and ladders what the others now cost; return those that were told something new."""
-    exponent = shop.run.channel.currency_exponent
+def _tell_relatives(shop: _Shop, found: PortfolioPrices) -> None:
+    """Tell members of families and ladders what the others now cost."""
+    exponent, place = shop.run.channel.currency_exponent, shop.recorded.places()
+    groups = related_listings(channel=shop.run.channel)
     price = {
-        listing.product.sku: amount_text(from_ticks(int(ticks), exponent), exponent)
-        for listing, ticks in zip(shop.listings, found.ticks.tolist(), strict=True)
-        if ticks != MISSING
+        row.product.sku: amount_text(from_ticks(int(found.ticks[place[row.pk]]), exponent), exponent)
+        for group in groups
+        for row in group.listings
+        if row.pk in place and found.ticks[place[row.pk]] != MISSING
     }
-    told = {}
-    for place, row in enumerate(shop.rows):
+    told = []
+    members = {row.pk for group in groups for row in group.listings}
+    for row in Recommendation.objects.filter(run=shop.run, listing__in=members):
         for member in row.explanation.get("group", {}).get("members", []):
             if price.get(member["sku"], member["price"]) != member["price"]:
                 member["price"] = price[member["sku"]]
-                told[place] = row
-    return told
+                told.append(row)
+    store_repriced({row.pk: row for row in told}.values())
