@@ -1,6 +1,7 @@
 """What the chunks of a whole run recorded, as arrays: a million explanations would not fit into memory."""
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from catalog.guardrails import MISSING, GuardrailBatch, Guardrails, Ints
 from catalog.models.listing import HELD_SOURCES
+from catalog.selectors.price_groups import RelatedListings
 from optimizer.engine import PricingInputs
+from optimizer.engine.joint import RelatedSkus
 from optimizer.models import OptimizationRun
 
 NO_CATEGORY: Final = "no category"
@@ -41,6 +44,7 @@ SELECT recommendation.listing_id, {", ".join(f"coalesce(replay.{name}, %(missing
   JOIN catalog_product product ON product.id = listing.product_id
   LEFT JOIN catalog_category category ON category.id = product.category_id
  WHERE recommendation.run_id = %(run)s AND jsonb_typeof(recommendation.explanation -> 'replay') = 'object'
+   AND (%(only)s::bigint[] IS NULL OR recommendation.listing_id = ANY(%(only)s))
  ORDER BY recommendation.listing_id
 """  # noqa: S608  made of the names above
 
@@ -66,12 +70,13 @@ class RecordedRun:
     is_kvi: NDArray[np.bool_]
 
     @classmethod
-    def read(cls, run: OptimizationRun) -> Self:
-        """Return what a run recorded, in about 200 bytes a listing."""
+    def read(cls, run: OptimizationRun, *, only: Collection[int] | None = None) -> Self:
+        """Return what a run recorded, of all listings or ``only`` of some, in about 200 bytes a listing."""
         parts: list[dict[str, Any]] = []
         limits: dict[str, Guardrails] = {}
         rows: list[Guardrails] = []
         given: dict[str, Any] = {"run": run.pk, "missing": MISSING, "held": [*HELD_SOURCES], "none": NO_CATEGORY}
+        given["only"] = None if only is None else [*only]
         with connection.chunked_cursor() as cursor:
             cursor.execute(READ_SQL, given)
             while found := cursor.fetchmany(READ_AT_ONCE):
@@ -83,6 +88,23 @@ class RecordedRun:
         arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         own = {name: arrays.pop(name) for name in ("listing", "price", "held", "category", "is_kvi")}
         return cls(PricingInputs(**arrays, guardrails=GuardrailBatch.from_rows(rows)), **own)
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    @property
+    def alone(self) -> Ints:
+        """Return each listing's price alone; `MISSING` where it is not priced, or a person or a plan holds it."""
+        return np.where(self.held, MISSING, self.price)
+
+    def related(self, groups: Iterable[RelatedListings]) -> list[RelatedSkus]:
+        """Return the groups whose members are all here, as the engine takes them."""
+        place = self.places()
+        return [
+            RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
+            for group in groups
+            if all(row.pk in place for row in group.listings)
+        ]
 
     def places(self) -> dict[int, int]:
         """Return where each listing stands."""

@@ -11,7 +11,7 @@ from django.conf import settings
 from catalog.guardrails import MISSING, Ints
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.price_groups import related_listings
-from optimizer.engine.joint import RelatedSkus, expectations_at
+from optimizer.engine.joint import expectations_at
 from optimizer.engine.portfolio import (
     ChangeBudget,
     Goal,
@@ -24,8 +24,8 @@ from optimizer.engine.portfolio import (
     price_portfolio,
 )
 from optimizer.models import OptimizationRun, Recommendation
-from optimizer.services.recorded_prices import reprice, store_repriced
 from optimizer.services.recorded_run import RecordedRun
+from optimizer.services.reprice import reprice, store_repriced
 from optimizer.services.run_steps import RunStep, do_once
 
 STEP: Final = RunStep("the prices for the goals", done="portfolio_solved_at", attempts="portfolio_attempts")
@@ -52,19 +52,6 @@ class _Shop:
     run: OptimizationRun
     recorded: RecordedRun
 
-    @property
-    def alone(self) -> Ints:
-        """Return each listing's price alone; `MISSING` where it is not priced, or a person or a plan holds it."""
-        return np.where(self.recorded.held, MISSING, self.recorded.price)
-
-    def related(self) -> list[RelatedSkus]:
-        place = self.recorded.places()
-        return [
-            RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
-            for group in related_listings(channel=self.run.channel)
-            if all(row.pk in place for row in group.listings)
-        ]
-
     def goals(self) -> list[Goal]:
         """Return the run's goals over the rows that can be priced."""
         asked = self.run.goals
@@ -82,7 +69,7 @@ class _Shop:
         return goals
 
     def _index(self, name: str, low: float | None, high: float | None, *, only_kvi: bool) -> PriceIndex:
-        priced = self.alone != MISSING
+        priced = self.recorded.alone != MISSING
         names, group = np.unique(self.recorded.category[priced], return_inverse=True)
         if only_kvi:
             group = np.where(self.recorded.is_kvi[priced], group, -1)
@@ -93,15 +80,15 @@ def _solve(run: OptimizationRun) -> None:
     if not run.goals:
         return
     shop = _Shop(run, RecordedRun.read(run))
-    if (shop.alone == MISSING).all():
+    if (shop.recorded.alone == MISSING).all():
         return
     try:
         found = price_portfolio(
             shop.recorded.inputs,
             shop.goals(),
-            alone=shop.alone,
+            alone=shop.recorded.alone,
             objective=run.objective,
-            related=shop.related(),
+            related=shop.recorded.related(related_listings(channel=run.channel)),
             device=settings.PRICING_DEVICE,
         )
     except GoalsUnmet as error:
@@ -142,7 +129,7 @@ def _told(price: ShadowPrice, run: OptimizationRun, is_money: bool, unit: float)
 
 def _write(shop: _Shop, found: PortfolioPrices) -> None:
     """Give the rows that the goals move their price, with the scores from which it can be worked out again."""
-    moved = np.flatnonzero(found.ticks[found.rows] != shop.alone[found.rows])
+    moved = np.flatnonzero(found.ticks[found.rows] != shop.recorded.alone[found.rows])
     for start in range(0, len(moved), WRITTEN_AT_ONCE):
         _write_some(shop, found, moved[start : start + WRITTEN_AT_ONCE])
     _tell_relatives(shop, found)
@@ -156,7 +143,7 @@ def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
     for at, (place, row) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
         recommendation = by_listing[int(shop.recorded.listing[row])]
         expected = {name: float(column[at]) for name, column in columns.items()}
-        ticks, before = int(found.ticks[row]), int(shop.alone[row])
+        ticks, before = int(found.ticks[row]), int(shop.recorded.alone[row])
         reprice(recommendation, rule=RULE, ticks=ticks, before=before, expected=expected, exponent=exponent)
         recommendation.explanation["portfolio"] = {"alone": amount_text(from_ticks(before, exponent), exponent)}
         recommendation.explanation["replay"]["portfolio"] = _recorded(found, place)

@@ -1,21 +1,21 @@
 """Give related listings of a run their joint prices. Only workers and commands load this file."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from catalog.guardrails import MISSING, Ints, Rule, int_column
-from catalog.models import Listing
+from catalog.guardrails import MISSING, Ints, Rule
 from catalog.money import amount_text, from_ticks
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine import PricingInputs
-from optimizer.engine.joint import JointDecision, RelatedSkus, expectations_at, solve_related
+from optimizer.engine.joint import JointDecision, expectations_at, solve_related
 from optimizer.group_replay import MOST_RECORDED
 from optimizer.models import OptimizationRun, Recommendation
-from optimizer.services.recorded_prices import is_held, recorded_inputs, recorded_rows, reprice, store_repriced
+from optimizer.services.recorded_run import RecordedRun
+from optimizer.services.reprice import reprice, store_repriced
 from optimizer.services.run_steps import RunStep, do_once
 
 STEP = RunStep("the related prices", done="groups_solved_at", attempts="group_attempts")
@@ -32,34 +32,18 @@ def solve_price_groups(*, run_id: uuid.UUID, now: datetime) -> bool:
 
 def _solve_run(run: OptimizationRun) -> None:
     groups = related_listings(channel=run.channel)
-    listings = {row.pk: row for group in groups for row in group.listings}
-    rows = recorded_rows(Recommendation.objects.filter(run=run, listing__in=listings))
-    place = {row.listing_id: index for index, row in enumerate(rows)}
+    recorded = RecordedRun.read(run, only={row.pk for group in groups for row in group.listings})
+    place = recorded.places()
     groups = [group for group in groups if all(row.pk in place for row in group.listings)]
-    if groups:
-        _solve(run, groups, rows, place, listings)
-
-
-def _solve(
-    run: OptimizationRun,
-    groups: Sequence[RelatedListings],
-    rows: Sequence[Recommendation],
-    place: Mapping[int, int],
-    listings: Mapping[int, Listing],
-) -> None:
-    inputs = recorded_inputs(rows)
-    alone = int_column(
-        [None if is_held(listings[row.listing_id]) else row.explanation["replay"]["price_ticks"] for row in rows]
-    )
-    related = [
-        RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
-        for group in groups
-    ]
-    decision = solve_related(inputs, run.objective, alone=alone, groups=related)
-    writer = _Writer(run, rows, alone, decision)
-    for index, group in enumerate(groups):
-        writer.explain(group, related[index].rows, decision.shortfalls[index])
-    writer.reprice(inputs)
+    if not groups:
+        return
+    related = recorded.related(groups)
+    decision = solve_related(recorded.inputs, run.objective, alone=recorded.alone, groups=related)
+    rows = Recommendation.objects.filter(run=run, listing__in=recorded.listing.tolist()).order_by("listing")
+    writer = _Writer(run, list(rows), recorded.alone, decision)
+    for group, skus, shortfalls in zip(groups, related, decision.shortfalls, strict=True):
+        writer.explain(group, skus.rows, shortfalls)
+    writer.reprice(recorded.inputs)
     store_repriced(writer.touched.values())
 
 

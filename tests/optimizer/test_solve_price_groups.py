@@ -124,12 +124,12 @@ django.setup()
 from django.db import connection
 from django.utils import timezone
 connection.settings_dict["NAME"] = sys.argv[1]
-from optimizer.services import recorded_prices, solve_together
-change = recorded_prices.copy_changes
+from optimizer.services import reprice, solve_together
+change = reprice.copy_changes
 def killed(*arguments):
     change(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-recorded_prices.copy_changes = killed
+reprice.copy_changes = killed
 solve_together.solve_together(run_id=sys.argv[2], now=timezone.now())
 """
 

@@ -1,17 +1,10 @@
-"""What the chunks of a run recorded, as the engine's inputs; and another price in its place."""
+"""Another price in the place of the one that a chunk recommended."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
-
-import numpy as np
-from django.db.models import QuerySet
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from catalog.copying import copy_changes
-from catalog.guardrails import GuardrailBatch, Guardrails, Ints, int_column
-from catalog.models import Listing
-from catalog.models.listing import HELD_SOURCES
 from catalog.money import amount_text, from_ticks
-from optimizer.engine import PricingInputs
 from optimizer.models import Recommendation
 
 MONEY_COLUMNS: Final = {
@@ -23,41 +16,6 @@ MONEY_COLUMNS: Final = {
     "profit_change_sd": "profit_change_sd",
 }
 WRITTEN: Final = ["price", "binding_rule", "explanation", "expected_demand", "probability_better", *MONEY_COLUMNS]
-
-
-def recorded_rows(rows: QuerySet[Recommendation]) -> list[Recommendation]:
-    """Return the recommendations whose inputs were recorded, in the order of their listings."""
-    return [row for row in rows.order_by("listing") if row.explanation.get("replay")]
-
-
-def is_held(listing: Listing) -> bool:
-    """Tell whether the gate would refuse an automatic price: the others are then solved around the one in force."""
-    return listing.price_source in HELD_SOURCES or listing.markdown_until is not None
-
-
-def recorded_inputs(rows: Sequence[Recommendation]) -> PricingInputs:
-    """Return the engine's inputs as the chunks recorded them."""
-    recorded = [row.explanation["replay"] for row in rows]
-
-    def whole(name: str) -> Ints:
-        return int_column([each.get(name) for each in recorded])  # older explanations lack the limits of a day
-
-    def real(name: str) -> Any:
-        return np.array([each[name] for each in recorded], dtype=np.float64)
-
-    return PricingInputs(
-        current_ticks=whole("current_price_ticks"),
-        cost_units=whole("cost_units"),
-        demand=real("demand"),
-        elasticity_mean=real("elasticity_mean"),
-        elasticity_sd=real("elasticity_sd"),
-        log_demand_sd=real("log_demand_sd"),
-        inventory=whole("inventory"),
-        competitor_ticks=whole("competitor_price_ticks"),
-        day_start_ticks=whole("day_start_ticks"),
-        changes_today=whole("changes_today"),
-        guardrails=GuardrailBatch.from_rows([Guardrails.from_dict(each["guardrails"]) for each in recorded]),
-    )
 
 
 def reprice(
