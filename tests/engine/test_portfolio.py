@@ -86,6 +86,45 @@ def test_a_small_portfolio_is_as_good_as_the_integer_programme_within_the_gap(se
     assert kept(portfolio, found.option)
 
 
+def tight(seed):
+    """Return a small portfolio under limits between what can hardly be kept and what costs nothing."""
+    rng = np.random.default_rng(seed)
+    skus, options = int(rng.integers(3, 25)), int(rng.integers(2, 8))
+    value = rng.normal(0, 5, (skus, options))
+    shut = rng.random((skus, options)) < 0.1
+    shut[:, 0] = False
+    value[shut] = -np.inf
+    couplings = []
+    for number in range(int(rng.integers(1, 4))):
+        usage = rng.uniform(-1, 2, value.shape) if number else rng.integers(0, 3, value.shape).astype(float)
+        least = np.where(shut, np.inf, usage).min(axis=1).sum()
+        wanted = usage[np.arange(skus), value.argmax(axis=1)].sum()
+        limit = least + (wanted - least) * rng.uniform(0, 0.7) + 1e-9
+        couplings.append(Coupling(name=str(number), usage=usage, limit=np.array([limit])))
+    return Portfolio(value=value, couplings=couplings)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_where_a_general_solver_finds_a_choice_ours_is_as_good_and_where_none_ours_says_so(seed):
+    portfolio = tight(seed)
+    costs, rows, limits, once = programme(portfolio)
+    best = milp(
+        np.where(np.isfinite(costs), costs, 0.0),
+        constraints=[LinearConstraint(once, 1, 1), LinearConstraint(rows, -np.inf, limits)],
+        integrality=np.ones(len(costs)),
+        bounds=Bounds(0, np.isfinite(costs).astype(float)),
+        options={"mip_rel_gap": 0},
+    )
+    if best.x is None:
+        with pytest.raises(CannotMeet):
+            optimize_portfolio(portfolio, device="cpu", tolerance=1e-9)
+        return
+    found = optimize_portfolio(portfolio, device="cpu", tolerance=1e-9)
+    assert kept(portfolio, found.option)
+    assert found.value == pytest.approx(-best.fun, rel=1e-9)
+    assert found.bound >= -best.fun * (1 - 1e-9) - 1e-9
+
+
 def test_a_large_one_is_within_a_ten_thousandth_with_hundreds_of_groups():
     portfolio = shop(60_000, options=21, categories=300)
     found = optimize_portfolio(portfolio, device="cpu")
