@@ -1,7 +1,7 @@
 """What the chunks of a whole run recorded, as arrays: a million explanations would not fit into memory."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -56,16 +56,15 @@ class RecordedRun:
     Args:
         inputs: the engine's inputs.
         listing: (sku,) int64 keys.
-        price: (sku,) int64 ticks, the price that was recommended; `MISSING` where none was.
-        held: (sku,) bool, whether the gate would refuse an automatic price now.
+        alone: (sku,) int64 ticks, the price that was recommended; `MISSING` where none was, and where a person or a
+            markdown plan holds the price now.
         category: (sku,) str codes.
         is_kvi: (sku,) bool.
     """
 
     inputs: PricingInputs
     listing: Ints
-    price: Ints
-    held: NDArray[np.bool_]
+    alone: Ints
     category: NDArray[np.str_]
     is_kvi: NDArray[np.bool_]
 
@@ -86,29 +85,29 @@ class RecordedRun:
         if not parts:
             parts = [_arrays([()] * (5 + len(WHOLE) + len(REAL)))]
         arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        own = {name: arrays.pop(name) for name in ("listing", "price", "held", "category", "is_kvi")}
+        arrays["alone"] = np.where(arrays.pop("held"), MISSING, arrays.pop("price"))
+        own = {name: arrays.pop(name) for name in ("listing", "alone", "category", "is_kvi")}
         return cls(PricingInputs(**arrays, guardrails=GuardrailBatch.from_rows(rows)), **own)
 
-    def __len__(self) -> int:
-        return len(self.listing)
+    def complete(self, groups: Iterable[RelatedListings]) -> list[RelatedListings]:
+        """Return the groups whose members are all here."""
+        found = list(groups)
+        place = self.places(found)
+        return [group for group in found if all(row.pk in place for row in group.listings)]
 
-    @property
-    def alone(self) -> Ints:
-        """Return each listing's price alone; `MISSING` where it is not priced, or a person or a plan holds it."""
-        return np.where(self.held, MISSING, self.price)
-
-    def related(self, groups: Iterable[RelatedListings]) -> list[RelatedSkus]:
-        """Return the groups whose members are all here, as the engine takes them."""
-        place = self.places()
+    def related(self, groups: Sequence[RelatedListings]) -> list[RelatedSkus]:
+        """Return complete groups as the engine takes them."""
+        place = self.places(groups)
         return [
             RelatedSkus(rule=group.rule, rows=[place[row.pk] for row in group.listings], places=group.places)
             for group in groups
-            if all(row.pk in place for row in group.listings)
         ]
 
-    def places(self) -> dict[int, int]:
-        """Return where each listing stands."""
-        return {key: place for place, key in enumerate(self.listing.tolist())}
+    def places(self, groups: Sequence[RelatedListings]) -> dict[int, int]:
+        """Return where the members of groups stand, by listing; those that are not here are left out."""
+        wanted = np.unique(np.array([row.pk for group in groups for row in group.listings], dtype=np.int64))
+        wanted = wanted[np.isin(wanted, self.listing)]
+        return dict(zip(wanted.tolist(), np.searchsorted(self.listing, wanted).tolist(), strict=True))
 
 
 def _arrays(columns: list[tuple[Any, ...]]) -> dict[str, Any]:

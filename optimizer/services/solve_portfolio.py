@@ -1,6 +1,7 @@
 """Choose the prices of a run together, for its goals. Only workers and commands load this file."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ from django.conf import settings
 
 from catalog.guardrails import MISSING, Ints
 from catalog.money import amount_text, from_ticks
-from catalog.selectors.price_groups import related_listings
+from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine.joint import expectations_at
 from optimizer.engine.portfolio import (
     ChangeBudget,
@@ -82,19 +83,21 @@ def _solve(run: OptimizationRun) -> None:
     shop = _Shop(run, RecordedRun.read(run))
     if (shop.recorded.alone == MISSING).all():
         return
+    groups = shop.recorded.complete(related_listings(channel=run.channel))
     try:
         found = price_portfolio(
             shop.recorded.inputs,
             shop.goals(),
             alone=shop.recorded.alone,
             objective=run.objective,
-            related=shop.recorded.related(related_listings(channel=run.channel)),
+            related=shop.recorded.related(groups),
             device=settings.PRICING_DEVICE,
         )
     except GoalsUnmet as error:
         run.portfolio = {"unmet": f"the goals cannot be met: {error}"}
     else:
         _write(shop, found)
+        _tell_relatives(shop, found, groups)
         run.portfolio = _certificate(run, found)
     run.save(update_fields=["portfolio"])
 
@@ -132,7 +135,6 @@ def _write(shop: _Shop, found: PortfolioPrices) -> None:
     moved = np.flatnonzero(found.ticks[found.rows] != shop.recorded.alone[found.rows])
     for start in range(0, len(moved), WRITTEN_AT_ONCE):
         _write_some(shop, found, moved[start : start + WRITTEN_AT_ONCE])
-    _tell_relatives(shop, found)
 
 
 def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
@@ -164,21 +166,19 @@ def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
     }
 
 
-def _tell_relatives(shop: _Shop, found: PortfolioPrices) -> None:
+def _tell_relatives(shop: _Shop, found: PortfolioPrices, groups: Sequence[RelatedListings]) -> None:
     """Tell members of families and ladders what the others now cost."""
-    exponent, place = shop.run.channel.currency_exponent, shop.recorded.places()
-    groups = related_listings(channel=shop.run.channel)
+    exponent, place = shop.run.channel.currency_exponent, shop.recorded.places(groups)
+    members = {row.pk: row.product.sku for group in groups for row in group.listings}
     price = {
-        row.product.sku: amount_text(from_ticks(int(found.ticks[place[row.pk]]), exponent), exponent)
-        for group in groups
-        for row in group.listings
-        if row.pk in place and found.ticks[place[row.pk]] != MISSING
+        sku: amount_text(from_ticks(int(found.ticks[place[pk]]), exponent), exponent)
+        for pk, sku in members.items()
+        if found.ticks[place[pk]] != MISSING
     }
-    told = []
-    members = {row.pk for group in groups for row in group.listings}
+    told = {}
     for row in Recommendation.objects.filter(run=shop.run, listing__in=members):
         for member in row.explanation.get("group", {}).get("members", []):
             if price.get(member["sku"], member["price"]) != member["price"]:
                 member["price"] = price[member["sku"]]
-                told.append(row)
-    store_repriced({row.pk: row for row in told}.values())
+                told[row.pk] = row
+    store_repriced(told.values())

@@ -33,8 +33,7 @@ def solve_price_groups(*, run_id: uuid.UUID, now: datetime) -> bool:
 def _solve_run(run: OptimizationRun) -> None:
     groups = related_listings(channel=run.channel)
     recorded = RecordedRun.read(run, only={row.pk for group in groups for row in group.listings})
-    place = recorded.places()
-    groups = [group for group in groups if all(row.pk in place for row in group.listings)]
+    groups = recorded.complete(groups)
     if not groups:
         return
     related = recorded.related(groups)

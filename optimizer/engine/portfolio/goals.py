@@ -155,8 +155,7 @@ class ChangeBudget:
     lets_stay: ClassVar[bool] = True
 
     def couplings(self, ladder: PriceLadder) -> list[Coupling]:
-        cost = np.ones(len(ladder)) if self.cost is None else self.cost
-        usage = np.where(ladder.ticks != ladder.current[:, None], cost[:, None], 0.0)
+        usage = np.where(ladder.ticks != ladder.current[:, None], self._costs(ladder)[:, None], 0.0)
         return [Coupling(name=self.name, usage=usage, limit=np.array([float(self.most)]))]
 
     def shadow_prices(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> list[ShadowPrice]:
@@ -164,11 +163,13 @@ class ChangeBudget:
         return [ShadowPrice(self.name, "", step, float(multipliers[0][0]))]
 
     def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
-        cost = np.ones(len(ladder)) if self.cost is None else self.cost
-        return replace(Charges.none(len(ladder)), change=float(multipliers[0][0]) * cost)
+        return replace(Charges.none(len(ladder)), change=float(multipliers[0][0]) * self._costs(ladder))
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         return f"{self.name}: {self.most:,.6g} is asked for, {least:,.6g} is the least"
+
+    def _costs(self, ladder: PriceLadder) -> Floats:
+        return np.ones(len(ladder)) if self.cost is None else self.cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +193,8 @@ class PriceIndex:
 
     def couplings(self, ladder: PriceLadder) -> list[Coupling]:
         """Return an upper and a lower limit a group; a group without competitors' prices has none to keep."""
-        counts = self._counts(ladder)
-        weight = np.where(counts, 1.0 if self.weight is None else self.weight, 0.0)
-        codes = np.where(counts, self.group, 0)
-        total = np.bincount(codes, weights=weight, minlength=len(self.names))
-        share = weight / np.where(total > 0, total, 1.0)[codes]
-        usage = share[:, None] * ladder.ticks / np.where(counts, ladder.competitor, 1)[:, None]
-        there = total > 0
+        codes, per_tick, there = self._per_tick(ladder)
+        usage = per_tick[:, None] * ladder.ticks
         found = []
         if self.high is not None:
             limit = np.where(there, self.high, 1.0)
@@ -209,8 +205,8 @@ class PriceIndex:
         return found
 
     def shadow_prices(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> list[ShadowPrice]:
-        sides = [side for side in (self.high, self.low) if side is not None]
-        words = ["one point lower" if side is self.high else "one point higher" for side in sides]
+        sides = (self.high, "one point lower"), (self.low, "one point higher")
+        words = [step for limit, step in sides if limit is not None]
         return [
             ShadowPrice(self.name, self.names[group], step, 0.01 * float(own[group]))
             for step, own in zip(words, multipliers, strict=True)
@@ -218,16 +214,22 @@ class PriceIndex:
         ]
 
     def charges(self, ladder: PriceLadder, multipliers: Sequence[Floats]) -> Charges:
-        price = np.zeros(len(ladder))
-        for coupling, own in zip(self.couplings(ladder), multipliers, strict=True):
-            price -= own[coupling.codes()] * coupling.usage[:, 0] / ladder.ticks[:, 0]
-        return replace(Charges.none(len(ladder)), price=price)
+        codes, per_tick, _ = self._per_tick(ladder)
+        signs = [sign for limit, sign in ((self.high, -1), (self.low, 1)) if limit is not None]
+        push = sum(sign * own[codes] for sign, own in zip(signs, multipliers, strict=True))
+        return replace(Charges.none(len(ladder)), price=push * per_tick)
 
     def unmet(self, ladder: PriceLadder, least: float, group: int) -> str:
         side = "at most" if least > 0 else "at least"
         asked = self.high if least > 0 else self.low
         return f"{self.name} ({self.names[group]}): {side} {asked} is asked for, {abs(least):.4f} is the nearest"
 
-    def _counts(self, ladder: PriceLadder) -> NDArray[np.bool_]:
-        counts: NDArray[np.bool_] = (self.group >= 0) & (ladder.competitor > 0)
-        return counts
+    def _per_tick(self, ladder: PriceLadder) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+        """Return (sku,) codes, by how much a tick moves the group's average, and which groups have an average."""
+        counts = (self.group >= 0) & (ladder.competitor > 0)
+        weight = np.where(counts, 1.0 if self.weight is None else self.weight, 0.0)
+        codes = np.where(counts, self.group, 0)
+        total = np.bincount(codes, weights=weight, minlength=len(self.names))
+        there = total > 0
+        share = weight / np.where(there, total, 1.0)[codes]
+        return codes, share / np.where(counts, ladder.competitor, 1), there

@@ -140,7 +140,7 @@ def _split(values: Floats, offsets: Ints) -> list[Floats]:
 def unmet_limits(portfolio: Portfolio, multipliers: Floats, device: ComputeDevice) -> list[Unmet]:
     """Name the limits that a proof of infeasibility (multipliers with a bound below any value) rests on.
 
-    Where some cannot be kept even alone, those; else the one that comes nearest to being kept beside the others.
+    Where some cannot be kept even alone, those; else the last of them, beside the others.
     """
     offsets = np.cumsum([0, *(len(each.limit) for each in portfolio.couplings)])
     involved = [
