@@ -6,10 +6,9 @@ import pytest
 from django.utils import timezone
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_contains
 
 from catalog.models import PriceOverride
-from tests.browser.windows import picture, wait
+from tests.browser.windows import picture, rows, says, shown, wait
 from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,14 +27,12 @@ def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path
         manager.find_element(By.NAME, name).send_keys(text)
     picture(manager, "override-add")
     manager.find_element(By.NAME, "reason").send_keys(Keys.ENTER)
-    error = wait(manager).until(presence_of_element_located((By.CSS_SELECTOR, ".errorlist")))
-    assert "Below the unit cost" in error.text
+    says(manager, "Below the unit cost", where=".errorlist")
     picture(manager, "override-error")
     price = manager.find_element(By.NAME, "price")
     price.clear()
     price.send_keys("8.00", Keys.ENTER)
-    wait(manager).until(url_contains("/priceoverride/"))
-    wait(manager).until(presence_of_element_located((By.ID, "result_list")))
+    shown(manager, "#result_list")
     assert PriceOverride.objects.get().status == "scheduled"
 
     file = tmp_path / "prices.csv"
@@ -46,25 +43,23 @@ def test_schedules_one_uploads_a_file_and_cancels(manager, live_server, tmp_path
         f"85123A,7.99,,,,,Clearance\n"
     )
     manager.find_element(By.PARTIAL_LINK_TEXT, "Upload a CSV file").click()
-    choose = wait(manager).until(presence_of_element_located((By.NAME, "file")))
+    choose = shown(manager, "[name=file]")
     picture(manager, "override-upload")
     choose.send_keys(str(file))
     manager.find_element(By.CSS_SELECTOR, "#upload-form button[type=submit]").click()
-    said = wait(manager).until(presence_of_element_located((By.ID, "upload-result")))
-    assert "Nothing was written yet" in said.text
+    says(manager, "Nothing was written yet", where="#upload-result")
     picture(manager, "override-preview")
     manager.find_element(By.NAME, "apply").click()
-    wait(manager).until(lambda window: "1 scheduled" in window.find_element(By.ID, "upload-result").text)
+    says(manager, "1 scheduled", where="#upload-result")
     picture(manager, "override-applied")
     assert PriceOverride.objects.count() == 2
 
     manager.get(address)
+    stand, _ = rows(manager)
     picture(manager, "override-list")
-    wait(manager).until(presence_of_element_located((By.CSS_SELECTOR, "#result_list tr.data-row")))
-    rows = manager.find_elements(By.CSS_SELECTOR, "#result_list tr.data-row")
-    assert len(rows) == 2 and "CAKE STAND" in rows[0].text and "Advent (manager)" in rows[0].text
-    rows[1].find_element(By.CSS_SELECTOR, ".field-product_column a").click()
-    cancel = wait(manager).until(presence_of_element_located((By.NAME, "catalog_priceoverride_cancel_one")))
+    assert "cake stand" in stand and "advent (manager)" in stand
+    manager.find_elements(By.CSS_SELECTOR, "#result_list .field-product_column a")[1].click()
+    cancel = shown(manager, "[name=catalog_priceoverride_cancel_one]")
     picture(manager, "override-one")
     cancel.click()
     wait(manager).until(lambda window: PriceOverride.objects.filter(status="cancelled").exists())

@@ -3,11 +3,11 @@
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_contains
+from selenium.webdriver.support.expected_conditions import url_contains
 
 from catalog.models import GuardrailPolicy
 from catalog.models.listing import PriceSource
-from tests.browser.windows import wait
+from tests.browser.windows import rows, says, shown, texts, wait
 from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,16 +26,16 @@ def test_finds_a_product_and_reads_its_price_and_the_reason(manager, live_server
 
     manager.get(f"{live_server.url}/admin/")
     manager.find_element(By.PARTIAL_LINK_TEXT, "Products and prices").click()
-    search = wait(manager).until(presence_of_element_located((By.ID, "searchbar")))
-    search.send_keys("85123", Keys.ENTER)
+    shown(manager, "#searchbar").send_keys("85123", Keys.ENTER)
     wait(manager).until(url_contains("q=85123"))
-    rows = manager.find_elements(By.CSS_SELECTOR, "#result_list tr.data-row")
-    assert len(rows) == 1 and "WHITE HANGING HEART" in rows[0].text and "£12.00" in rows[0].text
+    (row,) = rows(manager)
+    assert "white hanging heart" in row and "£12.00" in row
 
-    rows[0].find_element(By.CSS_SELECTOR, ".field-product_column a").click()
-    reason = wait(manager).until(presence_of_element_located((By.ID, "price-reason")))
-    assert reason.text == "Raised to £12.00: profit is highest at £13.10, held back by the maximum change"
-    panel = manager.find_element(By.ID, "price-panel").text
+    shown(manager, "#result_list .field-product_column a").click()
+    shown(manager, "#price-reason")
+    reason = "Raised to £12.00: profit is highest at £13.10, held back by the maximum change"
+    assert texts(manager, "#price-reason") == [reason]
+    (panel,) = texts(manager, "#price-panel")
     assert "£13.10" in panel and "The maximum change" in panel
     assert manager.find_elements(By.CSS_SELECTOR, "#price-panel svg path")
 
@@ -48,9 +48,7 @@ def test_edits_a_guardrail_policy_and_sees_what_is_wrong(manager, live_server):
 
     margin.clear()
     margin.send_keys("120", Keys.ENTER)
-    # Read within the wait: the page may be replaced between finding the element and reading it.
-    error = wait(manager).until(lambda browser: browser.find_element(By.CSS_SELECTOR, ".errorlist").text)
-    assert error == "Give a percentage from 0 to 95."
+    says(manager, "Give a percentage from 0 to 95.", where=".errorlist")
     policy.refresh_from_db()
     assert float(policy.min_margin) == 0.15
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group, User
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -79,8 +79,8 @@ def log_in(window: WebDriver, site: str, name: str, *, role: str = "manager") ->
 
 
 def wait(window: WebDriver) -> WebDriverWait:
-    gone = [NoSuchElementException, StaleElementReferenceException]
-    return WebDriverWait(window, WAIT_SECONDS, ignored_exceptions=gone)
+    """Wait through every error of the driver: a page that is just being replaced answers with many of them."""
+    return WebDriverWait(window, WAIT_SECONDS, ignored_exceptions=[WebDriverException])
 
 
 def shown(window: WebDriver, selector: str) -> WebElement:
@@ -90,13 +90,20 @@ def shown(window: WebDriver, selector: str) -> WebElement:
 
 def says(window: WebDriver, text: str, *, where: str = "#main, body") -> None:
     """Wait until the page says a text, without regard to no-break spaces and case."""
-    wait(window).until(lambda page: text.lower() in _plain(page.find_element(By.CSS_SELECTOR, where).text))
+    wait(window).until(lambda page: _plain(text) in _plain(" ".join(texts(page, where))))
 
 
 def rows(window: WebDriver) -> list[str]:
     """Return the rows of a list page as text, once it has any."""
     shown(window, "#result_list tr.data-row")
-    return [_plain(row.text) for row in window.find_elements(By.CSS_SELECTOR, "#result_list tr.data-row")]
+    return [_plain(row) for row in texts(window, "#result_list tr.data-row")]
+
+
+def texts(window: WebDriver, selector: str) -> list[str]:
+    """Return what every element of a CSS selector says, read in one step: no element can go away in between."""
+    script = "return Array.from(document.querySelectorAll(arguments[0]), element => element.innerText)"
+    found: list[str] = window.execute_script(script, selector)
+    return found
 
 
 def picture(window: WebDriver, name: str) -> None:
