@@ -4,7 +4,7 @@ Whoever decided a price (optimiser, bandit, experiment, person, import) hands it
 changes a price: it publishes it or refuses it by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +31,7 @@ from catalog.guardrails import (
 from catalog.models import Channel, Listing, PriceChange
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.selectors.listing_rows import ListingRow, listing_rows
 from catalog.selectors.price_laws import price_laws
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
@@ -125,13 +126,8 @@ def publish_prices(
     """
     by_listing = _by_listing(proposals, source)
     with transaction.atomic():
-        locked = (
-            Listing.objects.filter(pk__in=by_listing, channel=channel)
-            .select_related("product")
-            .select_for_update(of=("self",))
-            .order_by("pk")
-        )
-        facts = pricing_facts(channel=channel, listings=locked, now=now)
+        lock_listings(listing_ids=list(by_listing))
+        facts = _facts(channel, by_listing, now)
         already = _already_published(proposals)
         refused = _refusals(facts, by_listing, source)
         refused |= {pk: "unknown_listing" for pk in by_listing.keys() - {row.pk for row in facts.listings}}
@@ -168,8 +164,10 @@ def publish_prices(
             change.approved_by = approved_by
         _append_to_ledger(changes, now, channel)
         if source.is_automatic:
-            deciders = {change.listing: _deciders(by_listing[change.listing_id], source) for change in changes}
-            check_switches_at_commit(channel_id=channel.pk, models_by_listing=deciders)
+            decisions = [
+                (row, _deciders(by_listing[row.pk], source)) for row in facts.listings if row.pk not in skipped
+            ]
+            check_switches_at_commit(channel_id=channel.pk, decisions=decisions)
         published = [change.listing_id for change in changes]
         supersede_waiting(listing_ids=published, now=now)
         serve_anew(channel=channel.code, listing_ids=published)
@@ -199,8 +197,7 @@ def checked_prices(
     Automatic prices keep the relations of related products, all of these prices together. Call it with the listings
     locked, in the transaction that stores the prices.
     """
-    listings = Listing.objects.filter(pk__in=prices, channel=channel).select_related("product").order_by("pk")
-    facts = pricing_facts(channel=channel, listings=listings, now=now)
+    facts = _facts(channel, prices, now)
     proposals = {pk: Proposal(pk, price, idempotency_key="") for pk, price in prices.items()}
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
     # Nobody can approve an arm: where a price would have to wait, it is not tried.
@@ -222,9 +219,16 @@ def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int,
     return by_listing
 
 
-def _change(row: Listing, proposal: Proposal, floor: Decimal | None, source: PriceSource, now: datetime) -> PriceChange:
+def _facts(channel: Channel, listing_ids: Iterable[int], now: datetime) -> PricingFacts[ListingRow]:
+    listings = Listing.objects.filter(pk__in=listing_ids, channel=channel).order_by("pk")
+    return pricing_facts(channel=channel, listings=listing_rows(listings), now=now)
+
+
+def _change(
+    row: ListingRow, proposal: Proposal, floor: Decimal | None, source: PriceSource, now: datetime
+) -> PriceChange:
     return PriceChange(
-        listing=row,
+        listing_id=row.pk,
         version=row.price_version + 1,
         price=proposal.price,
         previous_price=_price_before(row, source),
@@ -238,7 +242,7 @@ def _change(row: Listing, proposal: Proposal, floor: Decimal | None, source: Pri
     )
 
 
-def _checked(row: Listing, source: PriceSource, now: datetime) -> dict[str, Any]:
+def _checked(row: ListingRow, source: PriceSource, now: datetime) -> dict[str, Any]:
     """Return what the gate itself knew when it let the price pass: the ledger explains a person's price as well."""
     return {
         "at": now.isoformat(),
@@ -257,12 +261,12 @@ def _rules_for(source: PriceSource) -> tuple[Rule, ...]:
     return HARD_RULES + STEP_RULES if source.is_automatic else HARD_RULES
 
 
-def _in_force_already(row: Listing, proposal: Proposal, source: PriceSource) -> bool:
+def _in_force_already(row: ListingRow, proposal: Proposal, source: PriceSource) -> bool:
     """Tell whether nothing would change: neither the price nor whether a person holds it against automatic ones."""
     return row.price == proposal.price and (row.price_source in HELD_SOURCES) == (source in HELD_SOURCES)
 
 
-def _price_before(row: Listing, source: PriceSource) -> Decimal | None:
+def _price_before(row: ListingRow, source: PriceSource) -> Decimal | None:
     """Return the price that was in force; before anything was published that is the list price, or nothing at all."""
     if row.price is None and source == PriceSource.LIST_PRICE:
         return None
@@ -278,7 +282,7 @@ def _already_published(proposals: Sequence[Proposal]) -> set[int]:
     return {listing for listing, key in found if (listing, key) in decided}
 
 
-def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: PriceSource) -> dict[int, str]:
+def _refusals(facts: PricingFacts[ListingRow], proposals: dict[int, Proposal], source: PriceSource) -> dict[int, str]:
     exponent = facts.channel.currency_exponent
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
@@ -294,8 +298,8 @@ def _refusals(facts: PricingFacts, proposals: dict[int, Proposal], source: Price
     refused = {row.pk: reason for row, reason in zip(facts.listings, reasons, strict=True) if reason}
     if not source.is_automatic:
         return refused
-    deciders = {row: _deciders(proposals[row.pk], source) for row in facts.listings}
-    return refused | killed_listings(channel_id=facts.channel.pk, models_by_listing=deciders)
+    decisions = ((row, _deciders(proposals[row.pk], source)) for row in facts.listings)
+    return refused | killed_listings(channel_id=facts.channel.pk, decisions=decisions)
 
 
 def _deciders(proposal: Proposal, source: PriceSource) -> tuple[str, ...]:
@@ -303,7 +307,7 @@ def _deciders(proposal: Proposal, source: PriceSource) -> tuple[str, ...]:
     return (source.value, str(proposal.explanation.get("model") or ""))
 
 
-def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSource) -> str | None:
+def _refusal(row: ListingRow, proposal: Proposal, exponent: int, source: PriceSource) -> str | None:
     """Return why a proposal does not even reach the guardrails."""
     if not row.product.is_active:
         return "inactive"
@@ -318,7 +322,7 @@ def _refusal(row: Listing, proposal: Proposal, exponent: int, source: PriceSourc
     return None
 
 
-def _floors(facts: PricingFacts, source: PriceSource) -> list[Decimal | None]:
+def _floors(facts: PricingFacts[ListingRow], source: PriceSource) -> list[Decimal | None]:
     """Return the floor that the ledger row stores and the database enforces; None where the cost is unknown."""
     cost = facts.facts.cost_units
     if not source.is_personal:

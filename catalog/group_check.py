@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from catalog.models import Channel, Listing, PriceGroup
+from catalog.models import Channel, PriceGroup
 from catalog.models.listing import PriceSource
+from catalog.selectors.listing_rows import PricedListing
 from catalog.selectors.price_groups import RelatedListings, related_listings
 
 
@@ -18,7 +19,7 @@ class GroupCheck:
 
 
 def check_groups(
-    *, channel: Channel, listings: Sequence[Listing], prices: Mapping[int, Decimal], source: PriceSource
+    *, channel: Channel, listings: Sequence[PricedListing], prices: Mapping[int, Decimal], source: PriceSource
 ) -> GroupCheck:
     """Judge the prices about to be published together with the other members' prices in force.
 

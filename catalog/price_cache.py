@@ -5,12 +5,12 @@ stores the new records. So no moment of its death leaves an old price that would
 reached the epoch rises instead, in the database, and everything that was cached is forgotten.
 """
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connection
 from redis import Redis
@@ -68,7 +68,7 @@ def record_value(record: ServedRecord | None, *, revision: int) -> CachedValue:
     """Return what is cached for a served record; None: the SKU is not sold in the channel."""
     if record is None:
         return CachedValue(revision, Kind.ABSENT)
-    content = json.dumps(record, separators=(",", ":")).encode()
+    content = orjson.dumps(record)
     return CachedValue(revision, Kind.RECORD, content=content, refresh_at=_refresh_at(record))
 
 

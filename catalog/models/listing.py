@@ -50,6 +50,10 @@ RARE = [
 HELD_SOURCES = frozenset({PriceSource.OVERRIDE, PriceSource.PROMOTION})
 
 
+def assumed_facts(**flags: bool) -> list[str]:
+    return [name for name, assumed in flags.items() if assumed]
+
+
 class Listing(models.Model):
     """A product in a channel: its facts for pricing and the price in force. Only the publish gate writes the price."""
 
@@ -106,8 +110,7 @@ class Listing(models.Model):
     @property
     def assumed_facts(self) -> list[str]:
         """Names of the facts that the demo made up."""
-        flags = {"unit_cost": self.unit_cost_assumed, "inventory": self.inventory_assumed}
-        return [name for name, assumed in flags.items() if assumed]
+        return assumed_facts(unit_cost=self.unit_cost_assumed, inventory=self.inventory_assumed)
 
 
 class CompetitorPrice(models.Model):

@@ -91,7 +91,7 @@ def _pages(listings: QuerySet[Listing], at_most: int) -> Iterator[list[Listing]]
         yield page
 
 
-def _add_page(preview: PolicyPreview, before: PricingFacts, after: PricingFacts, rows: int) -> None:
+def _add_page(preview: PolicyPreview, before: PricingFacts[Listing], after: PricingFacts[Listing], rows: int) -> None:
     """Count one page: where the price in force would end with the policy, beside where it ends today."""
     price = after.facts.current_ticks
     now, then = (clamp_batch(price, each.limits, each.facts) for each in (before, after))
@@ -121,7 +121,7 @@ def _moves(clamped: ClampedBatch, where: Bools) -> Iterator[tuple[str, int]]:
         before = after
 
 
-def _row(facts: PricingFacts, clamped: ClampedBatch, index: int) -> PreviewedPrice:
+def _row(facts: PricingFacts[Listing], clamped: ClampedBatch, index: int) -> PreviewedPrice:
     exponent = facts.channel.currency_exponent
     listing, clamp = facts.listings[index], clamped.row(index)
     assert clamp.price is not None

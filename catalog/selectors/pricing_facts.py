@@ -4,22 +4,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
 
 from catalog.guardrails import GuardrailBatch, PriceFacts, ResolvedGuardrails, int_column
-from catalog.models import Channel, Listing
+from catalog.models import Channel
 from catalog.money import to_cost_units, to_ticks
 from catalog.selectors.competitors import competitor_reference_prices
 from catalog.selectors.days import PriceDay, day_start, price_days
+from catalog.selectors.listing_rows import PricedListing
 from catalog.selectors.policies import PolicyBook
+
+Row = TypeVar("Row", covariant=True)  # a PricedListing; as a bound it would be asked before models have their fields
 
 
 @dataclass(frozen=True)
-class PricingFacts:
+class PricingFacts(Generic[Row]):
     """Current facts and limits of some listings of one channel; every sequence has one entry a listing."""
 
     channel: Channel
-    listings: list[Listing]
+    listings: Sequence[Row]
     facts: PriceFacts
     limits: GuardrailBatch
     resolved: list[ResolvedGuardrails]
@@ -43,19 +48,20 @@ class PricingFacts:
 
 
 def pricing_facts(
-    *, channel: Channel, listings: Iterable[Listing], now: datetime, book: PolicyBook | None = None
-) -> PricingFacts:
+    *, channel: Channel, listings: Iterable[Row], now: datetime, book: PolicyBook | None = None
+) -> PricingFacts[Row]:
     """Read the facts of the given listings of ``channel`` in their order; ``book`` for policies that are not saved."""
-    rows = list(listings)
+    listed = list(listings)
+    rows = cast(list[PricedListing], listed)
     exponent = channel.currency_exponent
     book = book or PolicyBook.for_channel(channel)
     resolved = [book.resolve(category_id=row.product.category_id, product_id=row.product_id) for row in rows]
     competitors = competitor_reference_prices(listing_ids=[row.pk for row in rows], now=now)
     return PricingFacts(
         channel=channel,
-        listings=rows,
+        listings=listed,
         facts=_price_facts(rows, competitors, _days(rows, resolved, now), exponent),
-        limits=GuardrailBatch.from_rows([each.guardrails for each in resolved]),
+        limits=_limits(resolved),
         resolved=resolved,
         competitors=competitors,
         day_start=day_start(now),
@@ -63,7 +69,15 @@ def pricing_facts(
     )
 
 
-def _days(rows: Sequence[Listing], resolved: Sequence[ResolvedGuardrails], now: datetime) -> dict[int, PriceDay]:
+def _limits(resolved: Sequence[ResolvedGuardrails]) -> GuardrailBatch:
+    """Return one row a listing, written once for all that share a resolution."""
+    distinct = {id(each): each for each in resolved}
+    position = {key: at for at, key in enumerate(distinct)}
+    rows = np.array([position[id(each)] for each in resolved], dtype=np.int64)
+    return GuardrailBatch.from_rows([each.guardrails for each in distinct.values()]).take(rows)
+
+
+def _days(rows: Sequence[PricedListing], resolved: Sequence[ResolvedGuardrails], now: datetime) -> dict[int, PriceDay]:
     """Return the last day of the listings that have a limit of a day; the ledger is read for those that changed."""
     limited = [row for row, each in zip(rows, resolved, strict=True) if each.guardrails.limits_a_day]
     changed = {row.pk for row in limited if row.price_since is not None and row.price_since > day_start(now)}
@@ -72,7 +86,7 @@ def _days(rows: Sequence[Listing], resolved: Sequence[ResolvedGuardrails], now: 
 
 
 def _price_facts(
-    rows: Sequence[Listing],
+    rows: Sequence[PricedListing],
     competitors: dict[int, tuple[Decimal, datetime, bool]],
     days: dict[int, PriceDay],
     exponent: int,

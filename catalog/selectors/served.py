@@ -2,20 +2,36 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
 from catalog.cached_values import CachedValue, price_name
-from catalog.models import Listing, PriceChange, ServedExperiment
-from catalog.models.listing import HELD_SOURCES, PriceSource
+from catalog.models import Channel, Listing, ServedExperiment
+from catalog.models.listing import HELD_SOURCES, PriceSource, assumed_facts
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
 from catalog.price_law import DISCLOSURE, CountryRule, Judgement, PriceBeside, judge_price
+from catalog.reading import read_tuples
 from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.price_laws import AppliedPrices, applied_prices, price_laws, prices_beside
 
+ROW_FIELDS = (
+    "pk",
+    "served_revision",
+    "product__sku",
+    "product__category_id",
+    "channel_id",
+    "list_price",
+    "price",
+    "price_version",
+    "price_source",
+    "price_since",
+    "unit_cost_assumed",
+    "inventory_assumed",
+)
 CHANGE_FIELDS = ("id", "binding_rule", "personalised")
 
 
@@ -52,24 +68,60 @@ def served_records_after(*, channel: str, after_pk: int, limit: int) -> tuple[di
     return values, keys[-1]
 
 
+class ServedRow(NamedTuple):
+    """What a record is made of, with the ledger row of the price in force."""
+
+    pk: int
+    served_revision: int
+    sku: str
+    category_id: int | None
+    channel_id: int
+    list_price: Decimal
+    price: Decimal | None
+    price_version: int
+    price_source: str
+    price_since: datetime | None
+    unit_cost_assumed: bool
+    inventory_assumed: bool
+    change_id: int | None
+    binding_rule: str | None
+    personalised: bool | None
+
+    @property
+    def price_in_force(self) -> Decimal:
+        return self.list_price if self.price is None else self.price
+
+    @property
+    def assumed_facts(self) -> list[str]:
+        return assumed_facts(unit_cost=self.unit_cost_assumed, inventory=self.inventory_assumed)
+
+
 def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, ServedRecord]]:
     """Return records with their revisions, all of one snapshot of each table: the revision is read first."""
-    rows = list(_with_change(listings.select_related("product", "channel")))
+    rows = _rows(listings)
     keys = [row.pk for row in rows]
-    laws = price_laws(row.channel.country for row in rows)
+    channels = Channel.objects.in_bulk({row.channel_id for row in rows})
+    laws = price_laws(channel.country for channel in channels.values())
     histories = applied_prices(listing_ids=keys, rules=laws.values())
     beside = prices_beside(listing_ids=keys)
     # Read last: a switch may be seen with a revision from before it, never the other way round.
     experiments = _not_switched_off(rows, _running_experiments(keys), switches_on())
-    judged = {
-        row.pk: _judgement(row, histories.get(row.pk), beside.get(row.pk, ()), laws[row.channel.country], now)
+    return [
+        (
+            row.served_revision,
+            _record(
+                row,
+                channel := channels[row.channel_id],
+                _judgement(row, histories.get(row.pk), beside.get(row.pk, ()), laws[channel.country], now),
+                experiments.get(row.pk),
+            ),
+        )
         for row in rows
-    }
-    return [(row.served_revision, _record(row, judged[row.pk], experiments.get(row.pk))) for row in rows]
+    ]
 
 
 def _judgement(
-    row: Listing, published: AppliedPrices | None, beside: Sequence[PriceBeside], rule: CountryRule, now: datetime
+    row: ServedRow, published: AppliedPrices | None, beside: Sequence[PriceBeside], rule: CountryRule, now: datetime
 ) -> Judgement:
     history = published if row.price_version else None
     return judge_price(
@@ -87,7 +139,7 @@ def _running_experiments(listing_ids: Sequence[int]) -> dict[int, ServedExperime
 
 
 def _not_switched_off(
-    rows: Iterable[Any], experiments: dict[int, ServedExperiment], switches: SwitchesOn
+    rows: Iterable[ServedRow], experiments: dict[int, ServedExperiment], switches: SwitchesOn
 ) -> dict[int, ServedExperiment]:
     """Leave out experiments under a kill switch: the price in force is served there."""
     if not (switches and experiments):
@@ -98,40 +150,40 @@ def _not_switched_off(
         if row.pk in experiments
         and switches.covers(
             channel_id=row.channel_id,
-            category_id=row.product.category_id,
+            category_id=row.category_id,
             models=(PriceSource.EXPERIMENT.value, experiments[row.pk].experiment),
         )
     }
     return {pk: experiment for pk, experiment in experiments.items() if pk not in covered}
 
 
-def _with_change(listings: QuerySet[Listing]) -> Iterable[Any]:
-    change = PriceChange.objects.filter(listing=OuterRef("pk"), version=OuterRef("price_version"))
-    return listings.annotate(
-        **{f"change_{name}": Subquery(change.values(name)[:1]) for name in CHANGE_FIELDS}
-    ).order_by(F("pk"))
+def _rows(listings: QuerySet[Listing]) -> list[ServedRow]:
+    change = FilteredRelation("price_changes", condition=Q(price_changes__version=F("price_version")))
+    names = (*ROW_FIELDS, *(f"change__{name}" for name in CHANGE_FIELDS))
+    rows = listings.annotate(change=change).order_by("pk").values_list(*names)
+    return list(map(ServedRow._make, read_tuples(rows)))
 
 
-def _record(row: Any, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:
-    exponent = row.channel.currency_exponent
+def _record(row: ServedRow, channel: Channel, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:
+    exponent = channel.currency_exponent
     # A person's price is meant for everybody: no arm is served beside it.
     served_through = None if row.price_source in HELD_SOURCES else experiment
     return {
-        "sku": row.product.sku,
-        "channel": row.channel.code,
+        "sku": row.sku,
+        "channel": channel.code,
         "price": amount_text(row.price_in_force, exponent),
-        "currency": row.channel.currency,
+        "currency": channel.currency,
         "list_price": amount_text(row.list_price, exponent),
         "version": row.price_version,
         "source": row.price_source or PriceSource.LIST_PRICE.value,
-        "binding_rule": row.change_binding_rule or None,
+        "binding_rule": row.binding_rule or None,
         "decision_id": str(row.change_id) if row.change_id else None,
         "prior_price": amount_text(law.prior_price, exponent),
         "prior_price_window": _window(law),
         "reduction_may_be_announced": law.reduction_may_be_announced,
         "reduction_percent": law.announced_percent,
-        "personalised": bool(row.change_personalised),
-        "disclosure": DISCLOSURE if row.change_personalised else None,
+        "personalised": bool(row.personalised),
+        "disclosure": DISCLOSURE if row.personalised else None,
         "assumed": row.assumed_facts,
         "experiment": _experiment(served_through, exponent) if served_through else None,
         "prior_price_until": int(law.holds_until.timestamp()) if law.holds_until else None,

@@ -77,12 +77,10 @@ def serve_arms(
         refused |= checked.refused
         floors |= checked.floors
     deciders = (PriceSource.EXPERIMENT.value, experiment)
-    rows = {
-        row: deciders for row in Listing.objects.filter(pk__in=arms.keys() - refused.keys()).select_related("product")
-    }
-    refused |= killed_listings(channel_id=channel.pk, models_by_listing=rows)
+    passed = Listing.objects.filter(pk__in=arms.keys() - refused.keys()).select_related("product")
+    refused |= killed_listings(channel_id=channel.pk, decisions=[(row, deciders) for row in passed])
     check_switches_at_commit(
-        channel_id=channel.pk, models_by_listing={row: deciders for row in rows if row.pk not in refused}
+        channel_id=channel.pk, decisions=[(row, deciders) for row in passed if row.pk not in refused]
     )
     serving = sorted(arms.keys() - refused.keys())
     started = ServedExperiment.objects.bulk_create(

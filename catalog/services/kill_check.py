@@ -6,12 +6,12 @@ against the flip's exclusive one: a flip waits for a commit in flight, never for
 automatic price commits that it covers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from django.db import IntegrityError, connection
 
-from catalog.models import Listing
 from catalog.selectors.kill_switches import switches_on
+from catalog.selectors.listing_rows import PricedListing
 
 FLIP_LOCK = 7_203_850_211  # the migration's trigger takes the same one, shared
 CHECK_NAME = "kill_switch"
@@ -20,27 +20,35 @@ REFUSAL = "kill_switch"
 CHECK_AT_COMMIT_SQL = "INSERT INTO catalog_automatic_batch (channel_id, categories, models) VALUES (%s, %s, %s)"
 
 
-def killed_listings(*, channel_id: int, models_by_listing: Mapping[Listing, Iterable[str]]) -> dict[int, str]:
-    """Return the refusal of each listing that a switch covers; ``models_by_listing``: who decided its price."""
+Decision = tuple[PricedListing, Iterable[str]]
+"""A listing, and who decided its price: a source and a model."""
+
+
+def killed_listings(*, channel_id: int, decisions: Iterable[Decision]) -> dict[int, str]:
+    """Return the refusal of each listing that a switch covers."""
     switches = switches_on()
     if not switches:
         return {}
     return {
         row.pk: REFUSAL
-        for row, models in models_by_listing.items()
+        for row, models in decisions
         if switches.covers(channel_id=channel_id, category_id=row.product.category_id, models=models)
     }
 
 
-def check_switches_at_commit(*, channel_id: int, models_by_listing: Mapping[Listing, Iterable[str]]) -> None:
+def check_switches_at_commit(*, channel_id: int, decisions: Iterable[Decision]) -> None:
     """Have the database look at the switches again when this transaction commits.
 
     The commit then fails with an IntegrityError, of which `is_kill_switch` is true, where one was flipped meanwhile.
     """
-    if not models_by_listing:
+    categories: set[int | None] = set()
+    models: set[str] = set()
+    for row, deciders in decisions:
+        categories.add(row.product.category_id)
+        models.update(deciders)
+    if not models:
         return
-    categories = {row.product.category_id for row in models_by_listing} - {None}
-    models = {model for each in models_by_listing.values() for model in each}
+    categories.discard(None)
     with connection.cursor() as cursor:
         cursor.execute(CHECK_AT_COMMIT_SQL, [channel_id, sorted(categories), sorted(models)])
 

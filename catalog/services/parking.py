@@ -9,10 +9,11 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from catalog.models import ApprovalPolicy, Channel, Listing, PriceApproval
+from catalog.models import ApprovalPolicy, Channel, PriceApproval
 from catalog.models.listing import PriceSource
 from catalog.money import amount_text
 from catalog.selectors.approval_policies import ApprovalBook, weekly_units
+from catalog.selectors.listing_rows import PricedListing
 
 NOT_APPROVED = "not_approved"
 NEEDS_APPROVAL = "needs_approval"
@@ -52,24 +53,22 @@ class Parked:
 
 
 def risks_of(
-    *, channel: Channel, listings: Sequence[Listing], prices: Mapping[int, Parkable], source: PriceSource
+    *, channel: Channel, listings: Sequence[PricedListing], prices: Mapping[int, Parkable], source: PriceSource
 ) -> dict[int, Risk]:
     """Return the risk of each listing whose proposed price exceeds its policy; the others pass."""
     book = ApprovalBook.read(channel=channel, source=source)
     if book.is_empty:
         return {}
-    governed = {row: policy for row in listings if (policy := book.policy_for(category_id=row.product.category_id))}
-    units = _expected_units(governed, prices)
-    found = {
-        row.pk: _risk(row, policy, prices[row.pk].price, units.get(row.pk), channel) for row, policy in governed.items()
-    }
+    governed = [(row, policy) for row in listings if (policy := book.policy_for(category_id=row.product.category_id))]
+    units = _expected_units([row.pk for row, _ in governed], prices)
+    found = {row.pk: _risk(row, policy, prices[row.pk].price, units.get(row.pk), channel) for row, policy in governed}
     return {pk: risk for pk, risk in found.items() if risk.words}
 
 
 def park_risky_prices(
     *,
     channel: Channel,
-    listings: Sequence[Listing],
+    listings: Sequence[PricedListing],
     proposals: Mapping[int, Parkable],
     source: PriceSource,
     now: datetime,
@@ -90,7 +89,7 @@ def park_risky_prices(
     PriceApproval.objects.bulk_create(
         [
             PriceApproval(
-                listing=row,
+                listing_id=row.pk,
                 price=proposals[row.pk].price,
                 price_before=row.price_in_force,
                 source=source,
@@ -133,7 +132,7 @@ def withdraw_waiting(*, decisions: Mapping[int, str], now: datetime) -> None:
     waiting.update(status=PriceApproval.Status.SUPERSEDED, decided_at=now)
 
 
-def _known_decisions(rows: Sequence[Listing], proposals: Mapping[int, Parkable]) -> dict[int, str]:
+def _known_decisions(rows: Sequence[PricedListing], proposals: Mapping[int, Parkable]) -> dict[int, str]:
     keys = {row.pk: proposals[row.pk].idempotency_key for row in rows}
     found = PriceApproval.objects.filter(listing__in=keys, idempotency_key__in=set(keys.values()))
     return {
@@ -143,18 +142,18 @@ def _known_decisions(rows: Sequence[Listing], proposals: Mapping[int, Parkable])
     }
 
 
-def _expected_units(governed: Mapping[Listing, ApprovalPolicy], prices: Mapping[int, Parkable]) -> dict[int, float]:
+def _expected_units(governed: Sequence[int], prices: Mapping[int, Parkable]) -> dict[int, float]:
     """Return units a week: what the decision itself expects, else what was sold."""
     expected: dict[int, float] = {}
-    for row in governed:
-        demand = (prices[row.pk].explanation.get("expected") or {}).get("demand")
+    for pk in governed:
+        demand = (prices[pk].explanation.get("expected") or {}).get("demand")
         if isinstance(demand, int | float):
-            expected[row.pk] = float(demand)
-    unknown = [row.pk for row, policy in governed.items() if row.pk not in expected]
+            expected[pk] = float(demand)
+    unknown = [pk for pk in governed if pk not in expected]
     return expected | weekly_units(listing_ids=unknown)
 
 
-def _risk(row: Listing, policy: ApprovalPolicy, price: Decimal, units: float | None, channel: Channel) -> Risk:
+def _risk(row: PricedListing, policy: ApprovalPolicy, price: Decimal, units: float | None, channel: Channel) -> Risk:
     words = []
     change = min((price - row.price_in_force) / row.price_in_force, LARGEST_CHANGE)
     if policy.max_change is not None and abs(change) > policy.max_change:

@@ -95,7 +95,7 @@ def _without(ladder: Ladder, refused: Mapping[tuple[int, int], str]) -> Ladder:
     )
 
 
-def _clamped_steps(facts: PricingFacts) -> list[dict[int, int]]:
+def _clamped_steps(facts: PricingFacts[Listing]) -> list[dict[int, int]]:
     """Return the step of each price, by listing: fewer than steps where the guardrails leave less room than those."""
     exponent = facts.channel.currency_exponent
     anchors = np.array([to_ticks(row.list_price, exponent) for row in facts.listings], dtype=np.int64)

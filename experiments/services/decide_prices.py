@@ -135,8 +135,8 @@ def _decide_channel(
     transaction.on_commit(lambda: book.touched.add(contexts))
     offers = [(listings[event.sku].ladder.listing, row.price) for event, row in zip(priced, rows, strict=True)]
     record_offers(channel=offers[0][0].channel, offers=offers, now=now)
-    decided = dict.fromkeys((listing for listing, _ in offers), (PriceSource.BANDIT.value,))
-    check_switches_at_commit(channel_id=offers[0][0].channel_id, models_by_listing=decided)
+    decisions = [(listing, (PriceSource.BANDIT.value,)) for listing, _ in offers]
+    check_switches_at_commit(channel_id=offers[0][0].channel_id, decisions=decisions)
 
 
 def _choices(

@@ -81,7 +81,7 @@ def _unplannable(listing: Listing, estimate: ElasticityEstimate | None) -> str:
 
 
 def _solve(
-    facts: PricingFacts,
+    facts: PricingFacts[Listing],
     rows: list[int],
     by_listing: dict[int, MarkdownPlan],
     estimates: dict[int, ElasticityEstimate],
@@ -105,14 +105,14 @@ def _solve(
 
 @dataclass(frozen=True)
 class _Solved:
-    facts: PricingFacts
+    facts: PricingFacts[Listing]
     problem: MarkdownProblem
     policy: MarkdownPolicy
     forecast: MarkdownForecast
     kept: MarkdownForecast
 
 
-def _ladder(facts: PricingFacts, rows: list[int], plans: list[MarkdownPlan]) -> tuple[Any, Any]:
+def _ladder(facts: PricingFacts[Listing], rows: list[int], plans: list[MarkdownPlan]) -> tuple[Any, Any]:
     """A falling price starts from the one in force; one that may rise goes no higher than the list price, or that."""
     exponent = facts.channel.currency_exponent
     current = facts.facts.current_ticks
@@ -125,7 +125,7 @@ def _ladder(facts: PricingFacts, rows: list[int], plans: list[MarkdownPlan]) -> 
 
 
 def _problem(
-    facts: PricingFacts,
+    facts: PricingFacts[Listing],
     rows: list[int],
     plans: list[MarkdownPlan],
     estimates: list[ElasticityEstimate],
@@ -193,7 +193,7 @@ def _replay(problem: MarkdownProblem, index: int, ticks: int) -> dict[str, Any]:
     return {"markdown": fields, "price_ticks": ticks}
 
 
-def _binding_rule(facts: PricingFacts, row: int, ticks: int) -> str:
+def _binding_rule(facts: PricingFacts[Listing], row: int, ticks: int) -> str:
     """Name the strongest hard rule that one minor unit less would break."""
     at = np.array([row])
     one = type(facts.facts)(**{name: getattr(facts.facts, name)[at] for name in type(facts.facts).__slots__})

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from catalog.guardrails import MISSING, Rule
 from catalog.money import amount_text, from_ticks
+from catalog.selectors.listing_rows import PricedListing
 from catalog.selectors.pricing_facts import PricingFacts
 from optimizer.engine import PricingInputs, PricingResult
 from optimizer.models import ElasticityEstimate, OptimizationRun
@@ -21,7 +22,7 @@ class ChunkDecision:
     """Everything that one chunk of a run knew and decided; sequences have one entry a listing."""
 
     run: OptimizationRun
-    facts: PricingFacts
+    facts: PricingFacts[PricedListing]
     estimates: list[ElasticityEstimate | None]
     inputs: PricingInputs
     result: PricingResult

@@ -9,7 +9,9 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from catalog.gate import lock_listings
 from catalog.models import Listing
+from catalog.selectors.listing_rows import listing_rows
 from catalog.selectors.pricing_facts import pricing_facts
 from catalog.services.kill_check import is_kill_switch
 from optimizer.assumptions import Assumptions
@@ -133,8 +135,9 @@ def _refuse_moved(simulation: Simulation, now: datetime) -> None:
 
 
 def _locked_states(run: OptimizationRun, listing_ids: list[int], now: datetime) -> dict[int, dict[str, Any]]:
-    listings = Listing.objects.filter(pk__in=listing_ids).select_related("product").order_by("pk")
-    facts = pricing_facts(channel=run.channel, listings=listings.select_for_update(of=("self",)), now=now)
+    lock_listings(listing_ids=listing_ids)
+    listings = listing_rows(Listing.objects.filter(pk__in=listing_ids).order_by("pk"))
+    facts = pricing_facts(channel=run.channel, listings=listings, now=now)
     return {listing.pk: state for listing, state in zip(facts.listings, listing_states(facts), strict=True)}
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
+import orjson
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from catalog.gate import Proposal, PublishReport, lock_listings, publish_prices
 from catalog.models import PriceGroupMember
 from catalog.models.listing import PriceSource
+from catalog.reading import read_tuples
 from catalog.services.parking import WAITS_FOR_APPROVAL
 from optimizer.models import OptimizationRun, Recommendation
 
@@ -26,10 +29,10 @@ def publish_recommendations(*, run: OptimizationRun, author: User | None, reason
     priced = Recommendation.objects.filter(run=run, price__isnull=False)
     lock_listings(listing_ids=list(priced.order_by("listing").values_list("listing", flat=True)))
     report = PublishReport([], [], [], {})
-    for rows in _slices(run, priced):
+    for proposals in _slices(run, priced):
         part = publish_prices(
             channel=run.channel,
-            proposals=[_proposal(run, row) for row in rows],
+            proposals=proposals,
             source=PriceSource.OPTIMIZER,
             now=now,
             author=author,
@@ -40,26 +43,33 @@ def publish_recommendations(*, run: OptimizationRun, author: User | None, reason
     return report
 
 
-def _slices(run: OptimizationRun, priced: QuerySet[Recommendation]) -> Iterator[list[Recommendation]]:
+def _slices(run: OptimizationRun, priced: QuerySet[Recommendation]) -> Iterator[list[Proposal]]:
     here = Q(group__channel=run.channel) | Q(group__channel=None)
     related = Q(listing__product__in=PriceGroupMember.objects.filter(here).values("product"))
-    if together := list(priced.filter(related)):
+    if together := _proposals(run, priced.filter(related)):
         yield together
     others, after = priced.exclude(related).order_by("listing"), 0
-    while rows := list(others.filter(listing__gt=after)[:SLICE]):
-        after = rows[-1].listing_id
-        yield rows
+    while proposals := _proposals(run, others.filter(listing__gt=after)[:SLICE]):
+        after = proposals[-1].listing_id
+        yield proposals
 
 
-def _proposal(run: OptimizationRun, row: Recommendation) -> Proposal:
-    assert row.price is not None, "only those with a price are asked for"
+def _proposals(run: OptimizationRun, priced: QuerySet[Recommendation]) -> list[Proposal]:
+    return [
+        _proposal(f"run:{run.pk}", *row)
+        for row in read_tuples(priced.values_list("listing_id", "price", "binding_rule", "explanation"))
+    ]
+
+
+def _proposal(key: str, listing_id: int, price: Decimal, binding_rule: str, explanation: str) -> Proposal:
+    decided: dict[str, Any] = orjson.loads(explanation)
     return Proposal(
-        listing_id=row.listing_id,
-        price=row.price,
-        idempotency_key=f"run:{run.pk}",
-        expected_version=row.explanation["inputs"]["current_price"]["version"],
-        binding_rule=row.binding_rule,
-        explanation=row.explanation,
+        listing_id=listing_id,
+        price=price,
+        idempotency_key=key,
+        expected_version=decided["inputs"]["current_price"]["version"],
+        binding_rule=binding_rule,
+        explanation=decided,
     )
 
 

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import numpy as np
 from django.conf import settings
+from django.db.models import QuerySet
 
 from catalog.copying import copy_rows
 from catalog.guardrails import MISSING, RULE_LABELS
 from catalog.models import Listing
 from catalog.money import from_ticks
+from catalog.selectors.listing_rows import PricedListing, listing_rows
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from optimizer.assumptions import Assumptions
 from optimizer.engine import UNPRICED_REASONS, PricingInputs, optimize_ticks, resolve_device
@@ -26,17 +28,8 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     The caller owns the transaction.
     """
     simulation = Simulation.objects.filter(run=run).first()
-    listings = (
-        Listing.objects.filter(channel=run.channel, product__is_active=True, pk__range=(first_pk, last_pk))
-        .select_related("product__category" if simulation else "product")
-        .order_by("pk")
-    )
-    if simulation:
-        listings = listings.filter(chosen_listings(Assumptions.from_dict(simulation.assumptions)))
-    facts = pricing_facts(channel=run.channel, listings=listings, now=now)
-    what_if = WhatIf.of(simulation, facts) if simulation else None
-    if what_if:
-        facts = what_if.supposed_facts()
+    what_if = None if simulation is None else _what_if(simulation, first_pk, last_pk, now)
+    facts = what_if.supposed_facts() if what_if else _facts(run, first_pk, last_pk, now)
     known = {estimate.listing_id: estimate for estimate in _estimates(run, first_pk, last_pk)}
     estimates = [known.get(listing.pk) for listing in facts.listings]
     inputs = pricing_inputs(facts, estimates)
@@ -49,11 +42,26 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     return str(device.search)
 
 
+def _what_if(simulation: Simulation, first_pk: int, last_pk: int, now: datetime) -> WhatIf:
+    chosen = chosen_listings(Assumptions.from_dict(simulation.assumptions))
+    listings = _range(simulation.run, first_pk, last_pk).filter(chosen).select_related("product__category")
+    return WhatIf.of(simulation, pricing_facts(channel=simulation.run.channel, listings=listings, now=now))
+
+
+def _facts(run: OptimizationRun, first_pk: int, last_pk: int, now: datetime) -> PricingFacts[PricedListing]:
+    return pricing_facts(channel=run.channel, listings=listing_rows(_range(run, first_pk, last_pk)), now=now)
+
+
+def _range(run: OptimizationRun, first_pk: int, last_pk: int) -> QuerySet[Listing]:
+    in_range = Listing.objects.filter(channel=run.channel, pk__range=(first_pk, last_pk))
+    return in_range.filter(product__is_active=True).order_by("pk")
+
+
 def _estimates(run: OptimizationRun, first_pk: int, last_pk: int) -> list[ElasticityEstimate]:
     return list(ElasticityEstimate.objects.filter(fit=run.fit, listing_id__gte=first_pk, listing_id__lte=last_pk))
 
 
-def pricing_inputs(facts: PricingFacts, estimates: list[ElasticityEstimate | None]) -> PricingInputs:
+def pricing_inputs(facts: PricingFacts[PricedListing], estimates: list[ElasticityEstimate | None]) -> PricingInputs:
     """Return the engine's inputs: demand a week at the price in force, moved there from the fit's reference price."""
     rows = [_demand_at_current_price(facts, index, estimate) for index, estimate in enumerate(estimates)]
     demand, log_demand_sd, mean, sd = np.array(rows, dtype=np.float64).reshape(-1, 4).T
@@ -73,7 +81,7 @@ def pricing_inputs(facts: PricingFacts, estimates: list[ElasticityEstimate | Non
 
 
 def _demand_at_current_price(
-    facts: PricingFacts, index: int, estimate: ElasticityEstimate | None
+    facts: PricingFacts[PricedListing], index: int, estimate: ElasticityEstimate | None
 ) -> tuple[float, float, float, float]:
     """Return (demand, its log sd, elasticity mean, elasticity sd); without an estimate the prior and no demand."""
     if estimate is None:
@@ -92,7 +100,7 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
     if ticks == MISSING:
         return Recommendation(
             run=decision.run,
-            listing=listing,
+            listing_id=listing.pk,
             outcome=Recommendation.Outcome.UNPRICED,
             outcome_reason=UNPRICED_REASONS[result.unpriced[index]],
             previous_price=listing.price_in_force,
@@ -101,7 +109,7 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
     money = 10.0**-exponent
     return Recommendation(
         run=decision.run,
-        listing=listing,
+        listing_id=listing.pk,
         previous_price=listing.price_in_force,
         price=from_ticks(ticks, exponent),
         binding_rule=RULE_LABELS[result.rule[index]],

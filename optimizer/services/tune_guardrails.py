@@ -10,6 +10,7 @@ from django.conf import settings
 
 from catalog.guardrails import MISSING
 from catalog.models import Channel, Listing
+from catalog.selectors.listing_rows import PricedListing
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from optimizer.assumptions import Assumptions
 from optimizer.engine import PricingResult, optimize_ticks, resolve_device
@@ -40,7 +41,7 @@ class Conditions:
 class GuardrailJudge:
     """Prices a channel under trial limits, again and again from facts that were read once."""
 
-    facts: PricingFacts
+    facts: PricingFacts[PricedListing]
     estimates: list[ElasticityEstimate | None]
     objective: str
     conditions: Conditions

@@ -13,7 +13,8 @@ from django.db.models import Q
 from catalog.guardrails import GuardrailBatch, ResolvedGuardrails, int_column
 from catalog.models import Listing
 from catalog.money import amount_text, to_basis_points, to_cost_units
-from catalog.selectors.pricing_facts import PricingFacts
+from catalog.selectors.listing_rows import PricedListing
+from catalog.selectors.pricing_facts import PricingFacts, Row
 from optimizer.assumptions import Assumptions
 from optimizer.models import Simulation
 
@@ -35,14 +36,14 @@ class WhatIf:
 
     simulation: Simulation
     assumptions: Assumptions
-    real: PricingFacts
+    real: PricingFacts[Listing]
     states: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, simulation: Simulation, real: PricingFacts) -> "WhatIf":
+    def of(cls, simulation: Simulation, real: PricingFacts[Listing]) -> "WhatIf":
         return cls(simulation, Assumptions.from_dict(simulation.assumptions), real, listing_states(real))
 
-    def supposed_facts(self) -> PricingFacts:
+    def supposed_facts(self) -> PricingFacts[Listing]:
         """Return the facts with supposed costs and limits in the place of the real ones; nothing is saved."""
         return _with_costs(with_limits(self.real, self.assumptions), self.assumptions)
 
@@ -68,7 +69,7 @@ def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount.normalize():f}"
 
 
-def with_limits(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
+def with_limits(facts: PricingFacts[Row], assumptions: Assumptions) -> PricingFacts[Row]:
     trial: dict[str, Any] = {f"{name}_bp": to_basis_points(value) for name, value in assumptions.guardrails.items()}
     if not trial:
         return facts
@@ -81,7 +82,7 @@ def with_limits(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
     return replace(facts, resolved=resolved, limits=GuardrailBatch.from_rows([each.guardrails for each in resolved]))
 
 
-def _with_costs(facts: PricingFacts, assumptions: Assumptions) -> PricingFacts:
+def _with_costs(facts: PricingFacts[Listing], assumptions: Assumptions) -> PricingFacts[Listing]:
     if not assumptions.cost_changes:
         return facts
     listings = [_with_cost(listing, assumptions) for listing in facts.listings]
@@ -99,7 +100,7 @@ def _with_cost(listing: Listing, assumptions: Assumptions) -> Listing:
     return supposed
 
 
-def listing_states(facts: PricingFacts) -> list[dict[str, Any]]:
+def listing_states(facts: PricingFacts[PricedListing]) -> list[dict[str, Any]]:
     """Return what a simulation of each listing rests on: price in force, unit cost, limits, competitor reference.
 
     Two states are equal while a decision on the listing would see the same.
