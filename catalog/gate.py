@@ -220,7 +220,7 @@ def _by_listing(proposals: Sequence[Proposal], source: PriceSource) -> dict[int,
 
 
 def _facts(channel: Channel, listing_ids: Iterable[int], now: datetime) -> PricingFacts[ListingRow]:
-    listings = Listing.objects.filter(pk__in=listing_ids, channel=channel).order_by("pk")
+    listings = Listing.objects.filter(pk__any_of=listing_ids, channel=channel).order_by("pk")
     return pricing_facts(channel=channel, listings=listing_rows(listings), now=now)
 
 
@@ -276,7 +276,7 @@ def _price_before(row: ListingRow, source: PriceSource) -> Decimal | None:
 def _already_published(proposals: Sequence[Proposal]) -> set[int]:
     keys = {proposal.idempotency_key for proposal in proposals}
     found = PriceChange.objects.filter(
-        idempotency_key__in=keys, listing_id__in=[proposal.listing_id for proposal in proposals]
+        idempotency_key__in=keys, listing_id__any_of=[proposal.listing_id for proposal in proposals]
     ).values_list("listing_id", "idempotency_key")
     decided = {(proposal.listing_id, proposal.idempotency_key) for proposal in proposals}
     return {listing for listing, key in found if (listing, key) in decided}

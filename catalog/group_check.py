@@ -33,7 +33,7 @@ def check_groups(
     products = [row.product_id for row in listings if row.pk in changing]
     if not products:
         return GroupCheck()
-    touched = PriceGroup.objects.filter(members__product__in=products).values_list("pk", flat=True)
+    touched = PriceGroup.objects.filter(members__product_id__any_of=products).values_list("pk", flat=True)
     locked = PriceGroup.objects.filter(pk__in=list(touched)).order_by("pk").select_for_update(no_key=True)
     groups = related_listings(channel=channel, group_ids=[group.pk for group in locked]) if locked else []
     refused = _refused(groups, changing) if source.is_automatic else {}

@@ -9,7 +9,7 @@ from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
 from catalog.cached_values import CachedValue, price_name
-from catalog.models import Channel, Listing, ServedExperiment
+from catalog.models import Listing, ServedExperiment
 from catalog.models.listing import HELD_SOURCES, PriceSource, assumed_facts
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
@@ -24,6 +24,10 @@ ROW_FIELDS = (
     "product__sku",
     "product__category_id",
     "channel_id",
+    "channel__code",
+    "channel__currency",
+    "channel__currency_exponent",
+    "channel__country",
     "list_price",
     "price",
     "price_version",
@@ -37,14 +41,14 @@ CHANGE_FIELDS = ("id", "binding_rule", "personalised")
 
 def served_records(*, channel: str, skus: Sequence[str]) -> dict[str, ServedRecord]:
     """Return the record of each active SKU of the channel, by SKU."""
-    listings = Listing.objects.filter(channel__code=channel, product__sku__in=skus, product__is_active=True)
+    listings = Listing.objects.filter(channel__code=channel, product__sku__any_of=skus, product__is_active=True)
     return {record["sku"]: record for _, record in _records(listings, timezone.now())}
 
 
 def served_values(*, channel: str, skus: Sequence[str]) -> dict[bytes, CachedValue]:
     """Return what is to be cached for each of these names; for a SKU that is not sold, that it is not."""
     values = {price_name(channel, sku): record_value(None, revision=0) for sku in skus}
-    known = Listing.objects.filter(channel__code=channel, product__sku__in=skus)
+    known = Listing.objects.filter(channel__code=channel, product__sku__any_of=skus)
     for sku, revision in known.filter(product__is_active=False).values_list("product__sku", "served_revision"):
         values[price_name(channel, sku)] = record_value(None, revision=revision)
     for revision, record in _records(known.filter(product__is_active=True), timezone.now()):
@@ -61,7 +65,7 @@ def served_records_after(*, channel: str, after_pk: int, limit: int) -> tuple[di
     )
     if not keys:
         return {}, None
-    records = _records(Listing.objects.filter(pk__in=keys), timezone.now())
+    records = _records(Listing.objects.filter(pk__any_of=keys), timezone.now())
     values = {
         price_name(channel, record["sku"]): record_value(record, revision=revision) for revision, record in records
     }
@@ -76,6 +80,10 @@ class ServedRow(NamedTuple):
     sku: str
     category_id: int | None
     channel_id: int
+    channel: str
+    currency: str
+    currency_exponent: int
+    country: str
     list_price: Decimal
     price: Decimal | None
     price_version: int
@@ -100,8 +108,7 @@ def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, Serv
     """Return records with their revisions, all of one snapshot of each table: the revision is read first."""
     rows = _rows(listings)
     keys = [row.pk for row in rows]
-    channels = Channel.objects.in_bulk({row.channel_id for row in rows})
-    laws = price_laws(channel.country for channel in channels.values())
+    laws = price_laws(row.country for row in rows)
     histories = applied_prices(listing_ids=keys, rules=laws.values())
     beside = prices_beside(listing_ids=keys)
     # Read last: a switch may be seen with a revision from before it, never the other way round.
@@ -111,8 +118,7 @@ def _records(listings: QuerySet[Listing], now: datetime) -> list[tuple[int, Serv
             row.served_revision,
             _record(
                 row,
-                channel := channels[row.channel_id],
-                _judgement(row, histories.get(row.pk), beside.get(row.pk, ()), laws[channel.country], now),
+                _judgement(row, histories.get(row.pk), beside.get(row.pk, ()), laws[row.country], now),
                 experiments.get(row.pk),
             ),
         )
@@ -134,7 +140,7 @@ def _judgement(
 
 
 def _running_experiments(listing_ids: Sequence[int]) -> dict[int, ServedExperiment]:
-    running = ServedExperiment.objects.filter(listing_id__in=listing_ids, ended_at=None).prefetch_related("arms")
+    running = ServedExperiment.objects.filter(listing_id__any_of=listing_ids, ended_at=None).prefetch_related("arms")
     return {experiment.listing_id: experiment for experiment in running}
 
 
@@ -164,15 +170,15 @@ def _rows(listings: QuerySet[Listing]) -> list[ServedRow]:
     return list(map(ServedRow._make, read_tuples(rows)))
 
 
-def _record(row: ServedRow, channel: Channel, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:
-    exponent = channel.currency_exponent
+def _record(row: ServedRow, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:
+    exponent = row.currency_exponent
     # A person's price is meant for everybody: no arm is served beside it.
     served_through = None if row.price_source in HELD_SOURCES else experiment
     return {
         "sku": row.sku,
-        "channel": channel.code,
+        "channel": row.channel,
         "price": amount_text(row.price_in_force, exponent),
-        "currency": channel.currency,
+        "currency": row.currency,
         "list_price": amount_text(row.list_price, exponent),
         "version": row.price_version,
         "source": row.price_source or PriceSource.LIST_PRICE.value,

@@ -119,7 +119,7 @@ def park_risky_prices(
 
 def supersede_waiting(*, listing_ids: Sequence[int], now: datetime) -> None:
     """Close what waits for these listings: a newer price was decided. Call it with the listings locked."""
-    PriceApproval.objects.filter(listing__in=listing_ids, status=PriceApproval.Status.WAITING).update(
+    PriceApproval.objects.filter(listing_id__any_of=listing_ids, status=PriceApproval.Status.WAITING).update(
         status=PriceApproval.Status.SUPERSEDED, decided_at=now
     )
 

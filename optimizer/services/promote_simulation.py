@@ -136,7 +136,7 @@ def _refuse_moved(simulation: Simulation, now: datetime) -> None:
 
 def _locked_states(run: OptimizationRun, listing_ids: list[int], now: datetime) -> dict[int, dict[str, Any]]:
     lock_listings(listing_ids=listing_ids)
-    listings = listing_rows(Listing.objects.filter(pk__in=listing_ids).order_by("pk"))
+    listings = listing_rows(Listing.objects.filter(pk__any_of=listing_ids).order_by("pk"))
     facts = pricing_facts(channel=run.channel, listings=listings, now=now)
     return {listing.pk: state for listing, state in zip(facts.listings, listing_states(facts), strict=True)}
 

@@ -87,4 +87,4 @@ def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
 def _mark(run: OptimizationRun, listing_ids: Sequence[int], **values: str) -> None:
     for start in range(0, len(listing_ids), SLICE):
         part = listing_ids[start : start + SLICE]
-        Recommendation.objects.filter(run=run, listing__in=part).update(**values)
+        Recommendation.objects.filter(run=run, listing_id__any_of=part).update(**values)

@@ -140,7 +140,7 @@ def _write(shop: _Shop, found: PortfolioPrices) -> None:
 def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
     exponent, rows = shop.run.channel.currency_exponent, found.rows[places]
     columns = expectations_at(shop.recorded.inputs.rows(rows), found.ticks[rows])
-    stored = Recommendation.objects.filter(run=shop.run, listing__in=shop.recorded.listing[rows].tolist())
+    stored = Recommendation.objects.filter(run=shop.run, listing_id__any_of=shop.recorded.listing[rows].tolist())
     by_listing = {row.listing_id: row for row in stored}
     for at, (place, row) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
         recommendation = by_listing[int(shop.recorded.listing[row])]

@@ -38,7 +38,7 @@ def _solve_run(run: OptimizationRun) -> None:
         return
     related = recorded.related(groups)
     decision = solve_related(recorded.inputs, run.objective, alone=recorded.alone, groups=related)
-    rows = Recommendation.objects.filter(run=run, listing__in=recorded.listing.tolist()).order_by("listing")
+    rows = Recommendation.objects.filter(run=run, listing_id__any_of=recorded.listing.tolist()).order_by("listing")
     writer = _Writer(run, list(rows), recorded.alone, decision)
     for group, skus, shortfalls in zip(groups, related, decision.shortfalls, strict=True):
         writer.explain(group, skus.rows, shortfalls)
