@@ -37,7 +37,7 @@ from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.selectors.prior_price import lowest_recent_prices
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
-from catalog.services.served_records import serve_anew
+from catalog.services.served_records import serve_revisions
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def publish_prices(
         for change in changes:
             change.author, change.run_id, change.reason = author, run_id, reason
             change.approved_by = approved_by
-        _append_to_ledger(changes, now, channel)
+        revisions = _append_to_ledger(changes, now, channel)
         if source.is_automatic:
             decisions = [
                 (row, _deciders(by_listing[row.pk], source)) for row in facts.listings if row.pk not in skipped
@@ -170,7 +170,7 @@ def publish_prices(
             check_switches_at_commit(channel_id=channel.pk, decisions=decisions)
         published = [change.listing_id for change in changes]
         supersede_waiting(listing_ids=published, now=now)
-        serve_anew(channel=channel.code, listing_ids=published)
+        serve_revisions(channel=channel.code, revisions=revisions)
     return PublishReport(
         published=published,
         unchanged=sorted(unchanged),
@@ -336,13 +336,15 @@ def _floors(facts: PricingFacts[ListingRow], source: PriceSource) -> list[Decima
 MOVE_LISTINGS_SQL = """
 UPDATE catalog_listing listing
    SET price = change.price, price_version = change.version, price_source = change.source,
-       price_since = change.valid_from
-  FROM catalog_pricechange change
- WHERE change.id = ANY(%s) AND listing.id = change.listing_id
+       price_since = change.valid_from, served_revision = nextval('catalog_served_revision')
+  FROM catalog_pricechange change, catalog_product product
+ WHERE change.id = ANY(%s) AND listing.id = change.listing_id AND product.id = listing.product_id
+RETURNING product.sku, listing.served_revision
 """
 
 
-def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channel) -> None:
+def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channel) -> dict[str, int]:
+    """Store the changes and move their listings; return what the storefront has to be served, revisions by SKU."""
     until = max([now, *(change.valid_from for change in changes)])
     rule = price_laws([channel.country])[channel.country]
     lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
@@ -354,3 +356,4 @@ def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channe
     copy_rows(changes)
     with connection.cursor() as cursor:
         cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])
+        return dict(cursor.fetchall())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Lookup
 
 
@@ -12,5 +13,7 @@ class AnyOf(Lookup):
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        if not self.rhs:
+            raise EmptyResultSet
         left, parameters = self.process_lhs(compiler, connection)
         return f"{left} = ANY(%s)", (*parameters, list(self.rhs))

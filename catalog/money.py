@@ -18,6 +18,14 @@ def from_ticks(ticks: int, exponent: int) -> Decimal:
     return Decimal(int(ticks)).scaleb(-exponent)
 
 
+def ticks_text(ticks: int, exponent: int) -> str:
+    """Return minor units as the decimal string that the API shows."""
+    if not exponent:
+        return str(ticks)
+    whole, rest = divmod(abs(ticks), 10**exponent)
+    return f"{'-' if ticks < 0 else ''}{whole}.{rest:0{exponent}}"
+
+
 def to_cost_units(cost: Decimal, exponent: int) -> int:
     """Round a cost up, so that no price below it passes for one above."""
     return int((cost.scaleb(exponent) * COST_UNITS_PER_TICK).to_integral_value(ROUND_CEILING))

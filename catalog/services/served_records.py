@@ -1,7 +1,7 @@
 """Bring what the storefront is served up to date: mark before the commit, store after it, fill a cold cache."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from django.db import connection, transaction
 from redis.exceptions import RedisError
@@ -33,9 +33,14 @@ def serve_anew(*, channel: str, listing_ids: Sequence[int]) -> None:
     told before the commit that the records are pending, and gets them after it. Where it cannot be reached, the epoch
     rises with the commit.
     """
-    if not listing_ids:
+    if listing_ids:
+        serve_revisions(channel=channel, revisions=_raise_revisions(listing_ids))
+
+
+def serve_revisions(*, channel: str, revisions: Mapping[str, int]) -> None:
+    """As `serve_anew`, for SKUs whose revisions this transaction has raised already."""
+    if not revisions:
         return
-    revisions = _raise_revisions(listing_ids)
     tell_redis(price_cache.price_names(channel, revisions), store=lambda: _store(channel, list(revisions)))
 
 

@@ -17,8 +17,9 @@ from optimizer.assumptions import Assumptions
 from optimizer.engine import UNPRICED_REASONS, PricingInputs, optimize_ticks, resolve_device
 from optimizer.engine.pricing_config import PRIOR
 from optimizer.engine.revenue_change import revenue_change_sd
-from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation, Simulation
-from optimizer.services.explanations import ChunkDecision, explain
+from optimizer.models import OptimizationRun, Recommendation, Simulation
+from optimizer.selectors.estimates import Estimate, estimates_of
+from optimizer.services.explanations import ChunkDecision, columns, explain
 from optimizer.services.what_if import WhatIf, chosen_listings
 
 
@@ -30,13 +31,13 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     simulation = Simulation.objects.filter(run=run).first()
     what_if = None if simulation is None else _what_if(simulation, first_pk, last_pk, now)
     facts = what_if.supposed_facts() if what_if else _facts(run, first_pk, last_pk, now)
-    known = {estimate.listing_id: estimate for estimate in _estimates(run, first_pk, last_pk)}
+    known = estimates_of(fit=run.fit, first_pk=first_pk, last_pk=last_pk)
     estimates = [known.get(listing.pk) for listing in facts.listings]
     inputs = pricing_inputs(facts, estimates)
     device = resolve_device(settings.PRICING_DEVICE)
     result = optimize_ticks(inputs, run.objective, device=device)
     revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
-    decision = ChunkDecision(run, facts, estimates, inputs, result, what_if, revenue_sd)
+    decision = ChunkDecision(run, facts, estimates, columns(inputs), columns(result), what_if, revenue_sd)
     rows = [_recommendation(decision, index) for index in range(len(facts))]
     copy_rows(rows)
     return str(device.search)
@@ -57,11 +58,7 @@ def _range(run: OptimizationRun, first_pk: int, last_pk: int) -> QuerySet[Listin
     return in_range.filter(product__is_active=True).order_by("pk")
 
 
-def _estimates(run: OptimizationRun, first_pk: int, last_pk: int) -> list[ElasticityEstimate]:
-    return list(ElasticityEstimate.objects.filter(fit=run.fit, listing_id__gte=first_pk, listing_id__lte=last_pk))
-
-
-def pricing_inputs(facts: PricingFacts[PricedListing], estimates: list[ElasticityEstimate | None]) -> PricingInputs:
+def pricing_inputs(facts: PricingFacts[PricedListing], estimates: list[Estimate | None]) -> PricingInputs:
     """Return the engine's inputs: demand a week at the price in force, moved there from the fit's reference price."""
     rows = [_demand_at_current_price(facts, index, estimate) for index, estimate in enumerate(estimates)]
     demand, log_demand_sd, mean, sd = np.array(rows, dtype=np.float64).reshape(-1, 4).T
@@ -81,7 +78,7 @@ def pricing_inputs(facts: PricingFacts[PricedListing], estimates: list[Elasticit
 
 
 def _demand_at_current_price(
-    facts: PricingFacts[PricedListing], index: int, estimate: ElasticityEstimate | None
+    facts: PricingFacts[PricedListing], index: int, estimate: Estimate | None
 ) -> tuple[float, float, float, float]:
     """Return (demand, its log sd, elasticity mean, elasticity sd); without an estimate the prior and no demand."""
     if estimate is None:
@@ -96,13 +93,13 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
     result, listing = decision.result, decision.facts.listings[index]
     exponent = decision.facts.channel.currency_exponent
     explanation = explain(decision, index)
-    ticks = result.price_ticks[index]
+    ticks = result["price_ticks"][index]
     if ticks == MISSING:
         return Recommendation(
             run=decision.run,
             listing_id=listing.pk,
             outcome=Recommendation.Outcome.UNPRICED,
-            outcome_reason=UNPRICED_REASONS[result.unpriced[index]],
+            outcome_reason=UNPRICED_REASONS[result["unpriced"][index]],
             previous_price=listing.price_in_force,
             explanation=explanation,
         )
@@ -112,18 +109,18 @@ def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
         listing_id=listing.pk,
         previous_price=listing.price_in_force,
         price=from_ticks(ticks, exponent),
-        binding_rule=RULE_LABELS[result.rule[index]],
+        binding_rule=RULE_LABELS[result["rule"][index]],
         explanation=explanation,
-        expected_demand=result.expected_demand[index],
-        expected_revenue=result.expected_revenue[index] * money,
-        expected_profit=result.expected_profit[index] * money,
-        profit_p05=result.profit_low[index] * money,
-        profit_p95=result.profit_high[index] * money,
-        demand_before=result.previous_demand[index],
-        revenue_before=result.previous_demand[index] * result.previous_ticks[index] * money,
-        profit_before=result.previous_profit[index] * money,
-        profit_change_mean=result.profit_change_mean[index] * money,
-        profit_change_sd=result.profit_change_sd[index] * money,
-        probability_better=result.probability_better[index],
+        expected_demand=result["expected_demand"][index],
+        expected_revenue=result["expected_revenue"][index] * money,
+        expected_profit=result["expected_profit"][index] * money,
+        profit_p05=result["profit_low"][index] * money,
+        profit_p95=result["profit_high"][index] * money,
+        demand_before=result["previous_demand"][index],
+        revenue_before=result["previous_demand"][index] * result["previous_ticks"][index] * money,
+        profit_before=result["previous_profit"][index] * money,
+        profit_change_mean=result["profit_change_mean"][index] * money,
+        profit_change_sd=result["profit_change_sd"][index] * money,
+        probability_better=result["probability_better"][index],
         revenue_change_sd=None if decision.revenue_sd is None else decision.revenue_sd[index] * money,
     )

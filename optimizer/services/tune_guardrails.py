@@ -10,13 +10,14 @@ from django.conf import settings
 
 from catalog.guardrails import MISSING
 from catalog.models import Channel, Listing
-from catalog.selectors.listing_rows import PricedListing
+from catalog.selectors.listing_rows import PricedListing, listing_rows
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from optimizer.assumptions import Assumptions
 from optimizer.engine import PricingResult, optimize_ticks, resolve_device
 from optimizer.engine.devices import ComputeDevice
 from optimizer.engine.tuning import Judgement, Knob, Trial, Tuning, tune
-from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.models import ElasticityFit
+from optimizer.selectors.estimates import Estimate, estimates_of
 from optimizer.services.open_run import CannotOptimize
 from optimizer.services.recommendations import pricing_inputs
 from optimizer.services.what_if import with_limits
@@ -42,7 +43,7 @@ class GuardrailJudge:
     """Prices a channel under trial limits, again and again from facts that were read once."""
 
     facts: PricingFacts[PricedListing]
-    estimates: list[ElasticityEstimate | None]
+    estimates: list[Estimate | None]
     objective: str
     conditions: Conditions
     risk_aversion: float
@@ -122,11 +123,11 @@ def tune_guardrails(
     fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
     if fit is None:
         raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
-    listings = Listing.objects.filter(channel=channel, product__is_active=True).select_related("product").order_by("pk")
-    facts = pricing_facts(channel=channel, listings=listings, now=now)
+    listings = Listing.objects.filter(channel=channel, product__is_active=True).order_by("pk")
+    facts = pricing_facts(channel=channel, listings=listing_rows(listings), now=now)
     if not len(facts):
         raise CannotOptimize(f"channel {channel.code!r} has no products: run `manage.py import_sales` first")
-    known = {estimate.listing_id: estimate for estimate in ElasticityEstimate.objects.filter(fit=fit)}
+    known = estimates_of(fit=fit, first_pk=facts.listings[0].pk, last_pk=facts.listings[-1].pk)
     estimates = [known.get(listing.pk) for listing in facts.listings]
     judge = GuardrailJudge(facts, estimates, objective, conditions, risk_aversion)
     return tune(knobs, judge.judge, trials=trials, seed=seed, told=told)
