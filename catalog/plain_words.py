@@ -38,6 +38,7 @@ NOT_PRICED_WORDS = {
     "experiment_running": "another experiment runs on it",
     "needs_approval": "the price would need a second person",
     "over": "its time is over",
+    "waits_for_release": "it waits until somebody releases the rest of the run",
     "waits_for_approval": "it waits for a second person",
     "expired": "nobody decided on it in time",
     "kill_switch": "a kill switch stops automatic prices here",

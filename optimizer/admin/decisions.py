@@ -61,6 +61,10 @@ def _runs() -> Iterator[Decision]:
     """Yield the newest run of each channel where it was held back or failed."""
     newest = OptimizationRun.objects.filter(publishes=True).order_by("channel_id", "-created_at").distinct("channel_id")
     for run in newest.select_related("channel"):
+        if run.status == OptimizationRun.Status.CANARY:
+            url = admin_url("optimizer_optimizationrun_change", run.pk)
+            note = "Some of its prices are in force. Look at their sales, then publish the rest or roll back."
+            yield Decision("A run's other prices wait", run.channel.code, note, url)
         if run.status in {OptimizationRun.Status.HELD, OptimizationRun.Status.FAILED}:
             url = admin_url("optimizer_optimizationrun_change", run.pk)
             yield Decision(f"Newest run {run.status}", run.channel.code, run.error[:200], url)

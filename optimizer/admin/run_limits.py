@@ -36,15 +36,23 @@ class RunLimitsForm(forms.ModelForm):
         help_text="A run that expects a larger fall is held back; empty means no limit.",
     )
 
+    canary_share = PercentField(
+        label="Published first",
+        lowest=1,
+        highest=100,
+        help_text="Share of a run's prices. The others wait until somebody publishes the rest on the run's page; empty "
+        "means that all are published at once. Families and ladders always wait.",
+    )
+
     class Meta:
         model = RunLimits
-        fields = ("channel", "max_share_changed", "max_skus_changed", "max_revenue_drop")
+        fields = ("channel", "max_share_changed", "max_skus_changed", "max_revenue_drop", "canary_share")
 
 
 @admin.register(RunLimits)
 class RunLimitsAdmin(PricingModelAdmin):
     form = RunLimitsForm
-    list_display = ("channel", "share_column", "skus_figure", "revenue_column")
+    list_display = ("channel", "share_column", "skus_figure", "revenue_column", "canary_column")
     list_select_related = ("channel",)
     autocomplete_fields = ("channel",)
 
@@ -65,3 +73,7 @@ class RunLimitsAdmin(PricingModelAdmin):
     @display(description="Fall of revenue, at most")
     def revenue_column(self, limits: RunLimits) -> str:
         return percent(limits.max_revenue_drop, decimals=2)
+
+    @display(description="Published first")
+    def canary_column(self, limits: RunLimits) -> str:
+        return percent(limits.canary_share, decimals=2)

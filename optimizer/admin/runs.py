@@ -12,6 +12,7 @@ from catalog.admin.base import ReadOnlyAdmin
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import NOTHING, moment, number, percent
 from catalog.selectors.rollbacks import changes_of_run, rollback_of
+from optimizer.admin.canaries import canary_words, release_rest, release_url
 from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
 from optimizer.admin.rollbacks import may_roll_back, roll_back_page, rollback_panel
 from optimizer.models import OptimizationRun
@@ -23,6 +24,7 @@ STATUS_COLOURS = {
     "succeeded": "success",
     "failed": "danger",
     "held": "warning",
+    "canary": "info",
     "dry run": "default",
 }
 
@@ -85,13 +87,20 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
                 "recommendations_url": recommendations_url(run),
                 "progress": self._progress(run),
                 "rollback": rollback_panel(run),
+                "canary": canary_words(run),
+                "release_url": release_url(request, run),
                 "roll_back_url": self._roll_back_url(request, run),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[Any]:
         page = self.admin_site.admin_view(partial(roll_back_page, self))
-        return [path("<uuid:run_id>/roll-back/", page, name="optimizer_optimizationrun_roll_back"), *super().get_urls()]
+        release = self.admin_site.admin_view(release_rest)
+        return [
+            path("<uuid:run_id>/roll-back/", page, name="optimizer_optimizationrun_roll_back"),
+            path("<uuid:run_id>/release/", release, name="optimizer_optimizationrun_release"),
+            *super().get_urls(),
+        ]
 
     def _roll_back_url(self, request: HttpRequest, run: OptimizationRun) -> str:
         """Return where the button leads; empty where there is nothing to roll back, or not for this person."""
@@ -104,6 +113,8 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
         if run.is_finished:
             return ""
         total, left = run.chunks.count(), run.chunks.filter(finished_at=None).count()
+        if not left:
+            return "All prices are computed; relations and goals, the gate and the ledger are at work."
         return f"{total - left} of {total} chunks are done."
 
     @display(description="Started")

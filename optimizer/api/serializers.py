@@ -1,5 +1,6 @@
 """What the endpoints of the optimiser take and show."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,14 @@ class OpenRunSerializer(serializers.Serializer[Any]):
     objective = serializers.ChoiceField(choices=OptimizationRun.Objective.choices, default="profit")
     channel = serializers.SlugField(required=False, help_text="Defaults to the shop's default channel.")
     publish = serializers.BooleanField(default=True, help_text="False for a dry run: recommendations only.")
+    canary_share = serializers.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        min_value=Decimal("0.0001"),
+        max_value=Decimal(1),
+        required=False,
+        help_text="Share of the prices published first; the rest waits for `release`. Defaults to the channel's.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(self.initial_data) - set(self.fields))
@@ -32,8 +41,8 @@ class RunSerializer(serializers.ModelSerializer[OptimizationRun]):
     class Meta:
         model = OptimizationRun
         fields = [
-            "id", "status", "objective", "channel", "model", "publishes", "created_at", "finished_at", "device",
-            "progress", "guard_numbers", "goals", "portfolio", "error",
+            "id", "status", "objective", "channel", "model", "publishes", "canary_share", "created_at", "finished_at",
+            "device", "progress", "guard_numbers", "goals", "portfolio", "error",
         ]  # fmt: skip
 
     def get_progress(self, run: Any) -> dict[str, int]:

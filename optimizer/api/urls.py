@@ -8,6 +8,7 @@ urlpatterns = [
     path("optimization-runs/<uuid:run_id>", views.RunView.as_view()),
     path("optimization-runs/<uuid:run_id>/results", views.RunResultsView.as_view()),
     path("optimization-runs/<uuid:run_id>/errors", views.RunErrorsView.as_view()),
+    path("optimization-runs/<uuid:run_id>/release", views.ReleaseRunView.as_view()),
     path("optimization-runs/<uuid:run_id>/rollback", rollback_views.RunRollbackView.as_view()),
     path("simulations", simulation_views.SimulationListView.as_view()),
     path("simulations/<uuid:run_id>", simulation_views.SimulationView.as_view()),

@@ -30,6 +30,7 @@ from optimizer.api.serializers import (
 from optimizer.models import OptimizationRun
 from optimizer.selectors.explanations import explanation_of
 from optimizer.selectors.runs import priced_recommendations, run_by_id, unpublished_recommendations
+from optimizer.services.canary import CannotRelease, release_run
 from optimizer.services.open_run import CannotOptimize, open_run
 from optimizer.tasks import enqueue_chunks
 
@@ -79,6 +80,7 @@ class RunListView(APIView):
                 channel=channel_by_code(body.validated_data["channel"]),
                 objective=body.validated_data["objective"],
                 publishes=body.validated_data["publish"],
+                canary_share=body.validated_data.get("canary_share"),
                 requested_by=request.user if isinstance(request.user, User) else None,
                 now=timezone.now(),
             )
@@ -99,6 +101,29 @@ class RunView(APIView):
     def get(self, request: Request, run_id: UUID) -> Response:
         """The state of a run, its progress and, once it is finished, its guard numbers."""
         return Response(RunSerializer(required_run(run_id)).data)
+
+
+class ReleaseRunView(APIView):
+    required_scope = Scope.RUNS_WRITE
+
+    @extend_schema(
+        operation_id="release_optimization_run",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses=RunSerializer,
+        tags=["optimisation runs"],
+    )
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Publish the prices of a run that wait for its canary share; done already, this changes nothing."""
+        return answer_once(request, partial(self._release, request, run_id))
+
+    def _release(self, request: Request, run_id: UUID) -> Response:
+        author = request.user if isinstance(request.user, User) else None
+        try:
+            run = release_run(run_id=required_run(run_id).pk, author=author, now=timezone.now())
+        except CannotRelease as error:
+            raise Problem("conflict", 409, str(error)) from error
+        return Response(RunSerializer(required_run(run.pk)).data)
 
 
 @extend_schema_view(get=extend_schema(operation_id="optimization_run_results", tags=["optimisation runs"]))

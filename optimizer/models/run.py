@@ -17,6 +17,7 @@ class OptimizationRun(models.Model):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         HELD = "held", "held by a guard number"
+        CANARY = "canary", "some prices published, the rest waits"
 
     class Objective(models.TextChoices):
         PROFIT = "profit"
@@ -30,6 +31,12 @@ class OptimizationRun(models.Model):
     status = models.CharField(max_length=16, choices=Status, default=Status.OPEN)
     key = models.CharField(max_length=200, unique=True, help_text="The same key opens the same run.")
     publishes = models.BooleanField(default=True, help_text="Off for a dry run: recommendations only.")
+    canary_share = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        help_text="Share of the prices that is published first, a fraction; the rest waits for somebody's word.",
+    )
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     groups_solved_at = models.DateTimeField(null=True, help_text="When related products got their joint prices.")
@@ -53,7 +60,7 @@ class OptimizationRun(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return self.status in {self.Status.SUCCEEDED, self.Status.FAILED, self.Status.HELD}
+        return self.status in {self.Status.SUCCEEDED, self.Status.FAILED, self.Status.HELD, self.Status.CANARY}
 
 
 class RunLimits(models.Model):
@@ -72,6 +79,14 @@ class RunLimits(models.Model):
     )
     max_revenue_drop = models.DecimalField(
         max_digits=5, decimal_places=4, null=True, blank=True, help_text="Largest expected fall of revenue, a fraction."
+    )
+
+    canary_share = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Share of a run's prices that is published first, a fraction; the rest waits for somebody's word.",
     )
 
     class Meta:

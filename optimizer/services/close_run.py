@@ -1,6 +1,7 @@
 """Close a run whose chunks are done: guard numbers, then the publish gate."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -11,6 +12,7 @@ from catalog.services.kill_check import is_kill_switch
 from optimizer.models import OptimizationRun, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import effect_of, recorded_states
+from optimizer.services.canary import hold_back, publish_reason, waiting
 from optimizer.services.garbage import collection_paused
 from optimizer.services.publish_run import publish_recommendations, record_outcomes
 from optimizer.services.what_if import fingerprint
@@ -18,15 +20,19 @@ from optimizer.services.what_if import fingerprint
 KILLED = "a kill switch was flipped while the run was being published: nothing was published"
 
 
-def close_run(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
+def close_run(
+    *, run_id: uuid.UUID, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None
+) -> OptimizationRun:
     """Check the guard numbers of a run whose chunks are all done and publish its prices; else return it as it is.
+
+    Where the run has a canary share, only so many are published and the others wait for `release_run`.
 
     One transaction with the gate's: ledger, listings and outcomes change together or not at all. Where a kill switch is
     flipped in the middle of it, the run is held and nothing is published.
     """
     try:
         with collection_paused():
-            return _close_run(run_id, now)
+            return _close_run(run_id, now, progress)
     except IntegrityError as error:
         if not is_kill_switch(error):
             raise
@@ -44,7 +50,7 @@ def _hold_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
 
 
 @transaction.atomic
-def _close_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
+def _close_run(run_id: uuid.UUID, now: datetime, progress: Callable[[int, int], None]) -> OptimizationRun:
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
     if run.is_finished or run.chunks.filter(finished_at=None).exists() or _waits_for_prices(run):
         return run
@@ -56,11 +62,12 @@ def _close_run(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
         run.status = OptimizationRun.Status.HELD
         run.error = limit or "dry run: nothing was published"
     else:
+        waits = hold_back(run)
         report = publish_recommendations(
-            run=run, author=run.requested_by, reason=f"{run.get_objective_display()} run", now=now
+            run=run, rows=waiting(run), author=run.requested_by, reason=publish_reason(run), now=now, progress=progress
         )
         record_outcomes(run=run, report=report)
-        run.status = OptimizationRun.Status.SUCCEEDED
+        run.status = OptimizationRun.Status.CANARY if waits else OptimizationRun.Status.SUCCEEDED
         run.guard_numbers = guard_numbers(run=run)
     run.save(update_fields=["guard_numbers", "finished_at", "status", "error"])
     return run

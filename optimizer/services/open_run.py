@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from catalog.models import Channel, Listing
-from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, RunGoals
+from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, RunGoals, RunLimits
 
 CHUNK_LISTINGS = 65_536  # the engine's batch
 
@@ -30,11 +31,15 @@ def open_run(
     publishes: bool = True,
     requested_by: User | None = None,
     only: Q | None = None,
+    canary_share: Decimal | None = None,
 ) -> OptimizationRun:
     """Open a run over all active listings of a channel and cut it into chunks; without a fit the newest one is used.
 
     ``only`` limits it to some listings; whoever computes the chunks must keep to the same. The channel's goals, as they
     are now, hold for a run over all of them: those of some listings alone would mean something else.
+
+    ``canary_share``, above 0 and up to 1: the share of the prices that is published first; without one the channel's
+    run limits say it, and without those all are.
 
     The same key returns the same run. One that failed is opened again: its finished chunks stay, the others start anew.
 
@@ -52,6 +57,7 @@ def open_run(
             "objective": objective,
             "publishes": publishes,
             "requested_by": requested_by,
+            "canary_share": _canary_share(channel, canary_share) if publishes else None,
             "goals": _goals(channel) if only is None else {},
             "created_at": now,
         },
@@ -69,6 +75,11 @@ def open_run(
 def _goals(channel: Channel) -> dict[str, Any]:
     goals = RunGoals.objects.filter(channel=channel).first()
     return goals.as_dict() if goals else {}
+
+
+def _canary_share(channel: Channel, asked: Decimal | None) -> Decimal | None:
+    usual = RunLimits.objects.filter(channel=channel).values_list("canary_share", flat=True).first()
+    return usual if asked is None else asked
 
 
 def _open_again(run: OptimizationRun) -> None:

@@ -18,7 +18,7 @@ from optimizer.assumptions import Assumptions
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import recorded_states
-from optimizer.services.publish_run import publish_recommendations, record_outcomes
+from optimizer.services.publish_run import priced, publish_recommendations, record_outcomes
 from optimizer.services.what_if import listing_states
 
 EXAMPLES = 100
@@ -88,7 +88,9 @@ def _promote(run_id: UUID, expected: str, author: User | None, now: datetime) ->
         raise WorldMoved("this is not the state that the simulation was computed on: read it again", 0, [])
     _refuse_moved(simulation, now)
     _refuse_broken_limit(simulation)
-    report = publish_recommendations(run=run, author=author, reason=f"simulation “{simulation.name}” promoted", now=now)
+    report = publish_recommendations(
+        run=run, rows=priced(run), author=author, reason=f"simulation “{simulation.name}” promoted", now=now
+    )
     if report.refused:
         raise GateRefused(
             f"the gate refused {len(report.refused):,} prices, so none was published",

@@ -1,6 +1,6 @@
 """Hand a run's prices to the gate, slice by slice in one transaction, and write down what it did with them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -20,16 +20,24 @@ SLICE: Final = 10_000
 """Prices that the gate gets at a time: what they are explained by is in memory only so long. 0.2 GiB."""
 
 
-def publish_recommendations(*, run: OptimizationRun, author: User | None, reason: str, now: datetime) -> PublishReport:
-    """Hand the prices of a run to the gate; call it in the transaction that records the outcomes.
+def publish_recommendations(
+    *,
+    run: OptimizationRun,
+    rows: QuerySet[Recommendation],
+    author: User | None,
+    reason: str,
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PublishReport:
+    """Hand the prices of some of a run's rows to the gate; call it in the transaction that records the outcomes.
 
     All listings are locked first, in primary-key order. Members of families and ladders come in one slice: the gate
-    judges the prices of a group as a set.
+    judges the prices of a group as a set. ``progress`` is told how many of how many the gate has seen.
     """
-    priced = Recommendation.objects.filter(run=run, price__isnull=False)
-    lock_listings(listing_ids=list(priced.order_by("listing").values_list("listing", flat=True)))
-    report = PublishReport([], [], [], {})
-    for proposals in _slices(run, priced):
+    listing_ids = list(rows.order_by("listing").values_list("listing", flat=True))
+    lock_listings(listing_ids=listing_ids)
+    report, seen = PublishReport([], [], [], {}), 0
+    for proposals in _slices(run, rows):
         part = publish_prices(
             channel=run.channel,
             proposals=proposals,
@@ -39,25 +47,34 @@ def publish_recommendations(*, run: OptimizationRun, author: User | None, reason
             run_id=run.pk,
             reason=reason,
         )
-        report = report.and_also(part)
+        report, seen = report.and_also(part), seen + len(proposals)
+        progress(seen, len(listing_ids))
     return report
 
 
-def _slices(run: OptimizationRun, priced: QuerySet[Recommendation]) -> Iterator[list[Proposal]]:
+def priced(run: OptimizationRun) -> QuerySet[Recommendation]:
+    return Recommendation.objects.filter(run=run, price__isnull=False)
+
+
+def related(run: OptimizationRun) -> Q:
+    """Return the condition on rows whose product is in a family or ladder."""
     here = Q(group__channel=run.channel) | Q(group__channel=None)
-    related = Q(listing__product__in=PriceGroupMember.objects.filter(here).values("product"))
-    if together := _proposals(run, priced.filter(related)):
+    return Q(listing__product__in=PriceGroupMember.objects.filter(here).values("product"))
+
+
+def _slices(run: OptimizationRun, rows: QuerySet[Recommendation]) -> Iterator[list[Proposal]]:
+    if together := _proposals(run, rows.filter(related(run))):
         yield together
-    others, after = priced.exclude(related).order_by("listing"), 0
+    others, after = rows.exclude(related(run)).order_by("listing"), 0
     while proposals := _proposals(run, others.filter(listing__gt=after)[:SLICE]):
         after = proposals[-1].listing_id
         yield proposals
 
 
-def _proposals(run: OptimizationRun, priced: QuerySet[Recommendation]) -> list[Proposal]:
+def _proposals(run: OptimizationRun, rows: QuerySet[Recommendation]) -> list[Proposal]:
     return [
         _proposal(f"run:{run.pk}", *row)
-        for row in read_tuples(priced.values_list("listing_id", "price", "binding_rule", "explanation"))
+        for row in read_tuples(rows.values_list("listing_id", "price", "binding_rule", "explanation"))
     ]
 
 

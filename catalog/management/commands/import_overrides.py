@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
+from catalog.arguments import a_user
 from catalog.models import Channel
 from catalog.money import amount_text
 from catalog.selectors.channels import UnknownChannel, channel_by_code
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--apply", action="store_true", help="schedule the good rows; without it nothing is written"
         )
-        parser.add_argument("--author", metavar="USERNAME", help="whose overrides they are")
+        parser.add_argument("--author", type=a_user, metavar="USERNAME", help="whose overrides they are")
         parser.add_argument("--errors", type=Path, help="where bad rows go (default: FILE.errors.csv)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -59,10 +59,7 @@ class Command(BaseCommand):
     def _outcome(self, channel: Channel, content: bytes, options: dict[str, Any]) -> FileOutcome:
         if not options["apply"]:
             return preview_overrides(channel=channel, content=content, now=timezone.now())
-        author = User.objects.filter(username=options["author"]).first() if options["author"] else None
-        if options["author"] and author is None:
-            raise CommandError(f"--author: no user {options['author']!r}: give one who can log in.", returncode=2)
-        return import_overrides(channel=channel, content=content, now=timezone.now(), author=author)
+        return import_overrides(channel=channel, content=content, now=timezone.now(), author=options["author"])
 
 
 def _summary(outcome: FileOutcome, *, applied: bool) -> str:

@@ -2,10 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from catalog.arguments import a_user
 from catalog.selectors.rollbacks import rolled_back_prices
 from catalog.services.roll_back import CannotRollBack, roll_back_run
 
@@ -18,13 +18,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("run_id", type=UUID, help="the run, as its page or the API names it")
         parser.add_argument("--reason", required=True, help="why, for the ledger")
-        parser.add_argument("--author", help="user name of the person who decided it")
+        parser.add_argument("--author", type=a_user, help="user name of the person who decided it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             rollback = roll_back_run(
                 run_id=options["run_id"],
-                author=_author(options["author"]),
+                author=options["author"],
                 reason=options["reason"],
                 now=timezone.now(),
             )
@@ -38,12 +38,3 @@ class Command(BaseCommand):
             self.stdout.write(f"refused: {row.listing.product.sku} at {row.prior_price.normalize():f}: {row.reason}")
         if rollback.refused > SHOWN_AT_MOST:
             self.stdout.write(f"… and {rollback.refused - SHOWN_AT_MOST:,} more: see the run's page")
-
-
-def _author(name: str | None) -> User | None:
-    if name is None:
-        return None
-    author = User.objects.filter(username=name).first()
-    if author is None:
-        raise CommandError(f"--author: no user {name!r}: add one in the admin", returncode=2)
-    return author

@@ -1,8 +1,13 @@
-from argparse import ArgumentParser
+import threading
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
@@ -13,6 +18,19 @@ from optimizer.report.summary import summary_table
 from optimizer.services.close_run import close_run
 from optimizer.services.open_run import CannotOptimize, open_run
 
+CHUNKS_AT_ONCE = 2
+
+
+def canary_share(text: str) -> Decimal:
+    """Read a share above 0 and up to 1."""
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal(0)
+    if not 0 < share <= 1:
+        raise ArgumentTypeError(f"got {text!r}; give a fraction above 0 and up to 1, such as 0.05")
+    return share
+
 
 class Command(BaseCommand):
     help = "Optimise all prices of a channel and publish them through the gate. Safe to repeat with --key."
@@ -21,6 +39,11 @@ class Command(BaseCommand):
         parser.add_argument("--channel", default=settings.DEFAULT_CHANNEL, help="channel code")
         parser.add_argument("--objective", choices=OptimizationRun.Objective.values, default="profit")
         parser.add_argument("--key", help="a run with this key is gone on with, or reported if it is finished")
+        parser.add_argument(
+            "--canary-share",
+            type=canary_share,
+            help="publish only this share of the prices, above 0 and up to 1; `release_run` publishes the rest",
+        )
         parser.add_argument("--dry-run", action="store_true", help="recommend, but publish nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,6 +53,7 @@ class Command(BaseCommand):
                 objective=options["objective"],
                 key=options["key"],
                 publishes=not options["dry_run"],
+                canary_share=options["canary_share"],
                 now=timezone.now(),
             )
         except (UnknownChannel, CannotOptimize) as error:
@@ -38,6 +62,15 @@ class Command(BaseCommand):
         Console().print(summary_table(run))
         if run.status == OptimizationRun.Status.FAILED:
             raise CommandError(run.error)
+
+
+def _overlapping(compute: Callable[[int], None], waiting: Sequence[int]) -> Iterator[None]:
+    """Compute chunks, two at a time: while one waits for the database, which reads or writes, the other computes."""
+    if len(waiting) < 2:
+        yield from map(compute, waiting)
+        return
+    with ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
+        yield from pool.map(compute, waiting)
 
 
 def finish_run(run: OptimizationRun) -> OptimizationRun:
@@ -49,10 +82,23 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     left = run.chunks.filter(finished_at=None)
     left.update(attempts=0)  # somebody asks for it now: what was killed before does not count
     waiting = list(left.values_list("first_pk", flat=True))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for first_pk in progress.track(waiting, description="optimise"):
+
+    def compute(first_pk: int) -> None:
+        try:
             optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
+        finally:
+            if threading.current_thread() is not threading.main_thread():
+                connection.close()
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for _ in progress.track(_overlapping(compute, waiting), total=len(waiting), description="optimise"):
+            pass
         after = progress.add_task("relations and goals", total=None)
         solve_together(run_id=run.pk, now=timezone.now())
-        progress.update(after, description="gate, ledger and cache")
-        return close_run(run_id=run.pk, now=timezone.now())
+        progress.update(after, description="gate and ledger")
+
+        def seen(done: int, total: int) -> None:
+            last = ", then the cache" if done == total else ""
+            progress.update(after, completed=done, total=total, description=f"gate and ledger{last}")
+
+        return close_run(run_id=run.pk, now=timezone.now(), progress=seen)

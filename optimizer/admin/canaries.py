@@ -1,0 +1,43 @@
+"""A run of which some prices are in force and the others wait: say so, and publish the rest at a click."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from catalog.admin.cells import admin_url
+from catalog.admin.formatting import number, percent
+from catalog.selectors.rollbacks import rollback_of
+from optimizer.admin.rollbacks import may_roll_back
+from optimizer.models import OptimizationRun
+from optimizer.services.canary import WAITS_FOR_RELEASE, CannotRelease, release_run
+
+
+def canary_words(run: OptimizationRun) -> str:
+    """Return what waits for what; empty where nothing does."""
+    if run.status != OptimizationRun.Status.CANARY:
+        return ""
+    waits = number(run.guard_numbers.get("reasons", {}).get(WAITS_FOR_RELEASE, 0))
+    return f"Only {percent(run.canary_share)} of the prices were published, to see what they do. {waits} others wait."
+
+
+def release_url(request: HttpRequest, run: OptimizationRun) -> str:
+    """Return where the button leads; empty where nothing waits, or not for this person."""
+    waits = run.status == OptimizationRun.Status.CANARY and rollback_of(run_id=run.pk) is None
+    return admin_url("optimizer_optimizationrun_release", run.pk) if waits and may_roll_back(request) else ""
+
+
+@require_POST
+def release_rest(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    if not may_roll_back(request):
+        raise PermissionDenied
+    try:
+        run = release_run(run_id=run_id, author=request.user, now=timezone.now())  # type: ignore[arg-type]  # logged in: it is a User
+    except CannotRelease as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{number(run.guard_numbers['outcomes'].get('published', 0))} prices are in force.")
+    return HttpResponseRedirect(admin_url("optimizer_optimizationrun_change", run_id))
