@@ -1,5 +1,7 @@
 """Runs in a real Chromium: roll one back; read what a simulation would change, and promote it."""
 
+from decimal import Decimal
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -72,3 +74,19 @@ def test_sets_goals_and_reads_what_they_cost(manager, live_server):
     says(manager, "no choice that meets the goals brings more than", where="#goals")
     says(manager, "Budget of price changes: one change less costs", where="#goals")
     picture(manager, "run-with-goals")
+
+
+def test_sees_a_share_published_first_and_publishes_the_rest(manager, live_server):
+    names = ["WHITE HANGING HEART", "CAKE STAND", "JUMBO BAG", "PARTY BUNTING"]
+    listings = [make_listing(f"8512{at}", name=name) for at, name in enumerate(names)]
+    run = finished(*listings, canary_share=Decimal("0.25"))
+    manager.get(f"{live_server.url}/admin/")
+    picture(manager, "canary-decision")
+    manager.get(f"{live_server.url}/admin/optimizer/optimizationrun/{run.pk}/change/")
+    says(manager, "3 others wait", where="#canary")
+    picture(manager, "canary-waits")
+    shown(manager, "#release").click()
+    says(manager, "4 prices are in force.")
+    picture(manager, "canary-released")
+    run.refresh_from_db()
+    assert run.status == "succeeded"
