@@ -1,9 +1,9 @@
 """Kill what a run with goals stands on, in the middle, and see whether the same run ends as an undisturbed one.
 
 ``python -m tests.optimizer.run_drill --kills 30``: servers of its own in a new folder, a channel for every kill, all
-with the same products, and `optimize_prices` as a process. While chunks are computed, while prices are chosen together, and
-while the gate publishes, the process, Postgres or Redis is killed with -9 at a random moment. The command is then given
-again, with the same key, until it ends well.
+with the same products, and `optimize_prices` as a process. While chunks are computed, while prices are chosen together
+and while the gate publishes, the process, Postgres or Redis is killed with -9 at a random moment. The command is then
+given again, with the same key, until it ends well.
 
 Every channel must end like the one that nobody disturbed: recommendations, goals, ledger, listings; and no record in
 Redis may say anything but what is in force.
