@@ -23,10 +23,9 @@ from catalog.guardrails import (
 )
 
 from .objectives import Objective, objective_named
-from .optimum import Optimum
 from .price_groups import PADDING, Ladder, QualityLadder, SizeLadder, nearest_common, solve_families, solve_ladders
 from .pricing_arrays import Floats, PricingInputs
-from .ticks import expectations, pricing_problem
+from .ticks import cost_ticks, demand_posterior, expectations, pricing_problem
 
 MOST_CANDIDATES: Final = 1_024
 """Prices of a member that are compared; of a wider band as many, evenly spread, and the best price by itself."""
@@ -105,11 +104,9 @@ def solve_related(
 
 
 def expectations_at(inputs: PricingInputs, price: Ints) -> dict[str, NDArray[Any]]:
-    """Return the columns of `PricingResult` that describe the given (sku,) prices; every SKU must be priced."""
-    table = EndingTable.build(inputs.guardrails.ending_sets)
-    problem = pricing_problem(inputs, admissible_band(inputs.guardrails, inputs.facts()), table, CPU)
-    ticks = torch.from_numpy(price)
-    return expectations(problem, Optimum(ticks, torch.zeros_like(ticks), ticks), inputs.competitor_ticks)
+    """Return what (sku,) prices are expected to bring, as `PricingResult` does; every SKU must be priced."""
+    demand, cost = demand_posterior(inputs, CPU), cost_ticks(inputs, CPU)
+    return expectations(demand, cost, torch.from_numpy(price), inputs.competitor_ticks)
 
 
 class _Solver:

@@ -14,20 +14,26 @@ from catalog.guardrails import (
     BandBatch,
     EndingTable,
     Ints,
+    Rule,
     admissible_band,
 )
 
 from .chunks import run_in_chunks, run_side_by_side
 from .demand import Demand
 from .devices import ComputeDevice, resolve_device
+from .fused.search import Decisions, fused_search
+from .fused.source import TICKS_OUT
 from .grid import Grid
 from .objectives import Objective, objective_named
-from .optimum import Optimum, optimal_ticks
+from .optimum import optimal_ticks
 from .pricing_arrays import MISSING_COST, MISSING_PRICE, NO_DEMAND, NO_UPPER_LIMIT, PricingInputs, PricingResult
 from .problem import Problem
 from .uncertainty import demand_quantiles, profit_change
 
 DEFAULT_BATCH_SIZE: Final = 65_536
+
+DECIDED: Final = (*TICKS_OUT, "rule", "lower_rule", "upper_rule", "unpriced")
+"""The columns of the result that the search writes; the others follow from the price."""
 
 
 def optimize_ticks(
@@ -75,23 +81,70 @@ def _price_rows(
     result: PricingResult,
 ) -> None:
     """Price some rows and write them into the result from `offset` on."""
-    band = admissible_band(inputs.guardrails, inputs.facts())
-    unpriced = _unpriced_codes(inputs, band)
-    result.unpriced[offset : offset + len(inputs)] = unpriced
-    result.previous_ticks[offset : offset + len(inputs)] = np.where(
-        inputs.current_ticks > 0, inputs.current_ticks, MISSING
-    )
-    rows = np.flatnonzero(unpriced == 0)
+    decided = _decided_by_kernel(inputs, objective, device, table)
+    if decided is None:
+        decided = _decided_by_arrays(inputs, objective, device, table)
+    previous = np.where(inputs.current_ticks > 0, inputs.current_ticks, MISSING)
+    result.previous_ticks[offset : offset + len(inputs)] = previous
+    for name in DECIDED:
+        getattr(result, name)[offset : offset + len(inputs)] = decided[name]
+    rows = np.flatnonzero(decided["unpriced"] == 0)
     if len(rows) == 0:
         return
-    priced, band = (inputs, band) if len(rows) == len(inputs) else (inputs.rows(rows), _band_rows(band, rows))
-    problem = pricing_problem(priced, band, table, device.final)
-    optimum = optimal_ticks(problem, objective, _first_guess(problem, objective, device))
-    columns = expectations(problem, optimum, priced.competitor_ticks)
-    columns |= {"lower_ticks": band.lower, "upper_ticks": band.upper}
-    columns |= {"lower_rule": band.lower_rule, "upper_rule": band.upper_rule}
-    for name, column in columns.items():
+    priced = inputs if len(rows) == len(inputs) else inputs.rows(rows)
+    price = torch.from_numpy(decided["price_ticks"][rows]).to(device.final)
+    demand, cost = demand_posterior(priced, device.final), cost_ticks(priced, device.final)
+    for name, column in expectations(demand, cost, price, priced.competitor_ticks).items():
         getattr(result, name)[rows + offset] = column
+
+
+def _decided_by_kernel(
+    inputs: PricingInputs, objective: Objective, device: ComputeDevice, table: EndingTable
+) -> Decisions | None:
+    """Let the device's kernel decide, and the arrays where it left a SKU to them; None where there is no kernel."""
+    search = fused_search(device, objective.name)
+    if search is None:
+        return None
+
+    def by_arrays(some: PricingInputs) -> Decisions:
+        return _decided_by_arrays(some, objective, device, table)
+
+    if not search.is_trusted(inputs, objective.name, table, by_arrays):
+        return None
+    decided = search.decide(inputs, objective.name, table)
+    left = np.flatnonzero(decided["is_left"])
+    if len(left):
+        for name, column in by_arrays(inputs.rows(left)).items():
+            decided[name][left] = column
+    return decided
+
+
+def _decided_by_arrays(
+    inputs: PricingInputs, objective: Objective, device: ComputeDevice, table: EndingTable
+) -> Decisions:
+    """Choose the best admissible price of every SKU, and what limits it: the columns of `DECIDED`."""
+    band = admissible_band(inputs.guardrails, inputs.facts())
+    unpriced = _unpriced_codes(inputs, band)
+    is_priced = unpriced == 0
+    decided: Decisions = {
+        "price_ticks": np.full(len(inputs), MISSING, dtype=np.int64),
+        "candidate_ticks": np.full(len(inputs), MISSING, dtype=np.int64),
+        "lower_ticks": np.where(is_priced, band.lower, MISSING),
+        "upper_ticks": np.where(is_priced, band.upper, MISSING),
+        "rule": np.full(len(inputs), Rule.UNPRICED, dtype=np.int8),
+        "lower_rule": np.where(is_priced, band.lower_rule, np.int8(Rule.UNPRICED)),
+        "upper_rule": np.where(is_priced, band.upper_rule, np.int8(Rule.UNPRICED)),
+        "unpriced": unpriced,
+    }
+    rows = np.flatnonzero(is_priced)
+    if len(rows):
+        priced, band = (inputs, band) if len(rows) == len(inputs) else (inputs.rows(rows), _band_rows(band, rows))
+        problem = pricing_problem(priced, band, table, device.final)
+        optimum = optimal_ticks(problem, objective, _first_guess(problem, objective, device))
+        decided["price_ticks"][rows] = optimum.price.cpu().numpy()
+        decided["candidate_ticks"][rows] = optimum.unlimited.cpu().numpy()
+        decided["rule"][rows] = optimum.rule.cpu().numpy()
+    return decided
 
 
 def _unpriced_codes(inputs: PricingInputs, band: BandBatch) -> NDArray[np.int8]:
@@ -113,10 +166,15 @@ def _band_rows(band: BandBatch, rows: Ints) -> BandBatch:
 def pricing_problem(inputs: PricingInputs, band: BandBatch, table: EndingTable, device: torch.device) -> Problem:
     return Problem(
         demand=demand_posterior(inputs, device),
-        cost=torch.tensor(inputs.cost_units, dtype=torch.float64, device=device) / COST_UNITS_PER_TICK,
+        cost=cost_ticks(inputs, device),
         current=torch.tensor(inputs.current_ticks, device=device),
         grid=Grid.build(band, inputs.guardrails.ending_set, table, device),
     )
+
+
+def cost_ticks(inputs: PricingInputs, device: torch.device) -> Tensor:
+    """Put the costs of (sku,) SKUs on a device, float64 ticks."""
+    return torch.tensor(inputs.cost_units, dtype=torch.float64, device=device) / COST_UNITS_PER_TICK
 
 
 def demand_posterior(inputs: PricingInputs, device: torch.device) -> Demand:
@@ -152,9 +210,11 @@ def _first_guess(problem: Problem, objective: Objective, device: ComputeDevice) 
     return maxima.to(device.final, torch.float64)
 
 
-def expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | None) -> dict[str, NDArray[Any]]:
-    """Return the columns of the result that describe the chosen prices."""
-    demand, cost, price = problem.demand, problem.cost, optimum.price.double()
+def expectations(
+    demand: Demand, cost: Tensor, price_ticks: Tensor, competitor_ticks: Ints | None
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of the result that say what (sku,) prices are expected to bring."""
+    price = price_ticks.double()
     log_ratio = demand.log_ratio(price)
     units, previous_units = demand.expected_sales(log_ratio), demand.expected_sales(torch.zeros_like(log_ratio))
     quantiles = demand_quantiles(demand, log_ratio)
@@ -162,9 +222,6 @@ def expectations(problem: Problem, optimum: Optimum, competitor_ticks: Ints | No
     margin = price - cost
     profit, previous_profit = margin * units, (demand.reference - cost) * previous_units
     columns = {
-        "price_ticks": optimum.price,
-        "candidate_ticks": optimum.unlimited,
-        "rule": optimum.rule.to(torch.int8),
         "expected_demand": units,
         "demand_low": quantiles.low,
         "demand_high": quantiles.high,

@@ -127,7 +127,7 @@ class RunDrill:
 
     def _disturb(self, code: str, stage: str, victim: str) -> None:
         process = self._process(code)
-        self._wait_for(stage, code)
+        self._wait_for(stage, code, process)
         time.sleep(self.random.uniform(0.0, 0.15))
         self.killed[stage, victim] += 1
         server = {"postgres": self.servers.postgres, "redis": self.servers.cache}.get(victim)
@@ -143,7 +143,7 @@ class RunDrill:
             process = self._process(code)
         process.wait_or_raise()
 
-    def _wait_for(self, stage: str, code: str) -> None:
+    def _wait_for(self, stage: str, code: str, process: "Process") -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         with psycopg.connect(self.servers.postgres.url, autocommit=True) as connection:
             while time.monotonic() < deadline:
@@ -151,6 +151,8 @@ class RunDrill:
                 reached = connection.execute(STAGES[stage], run).fetchone() if run else None
                 if reached and reached[0]:
                     return
+                if process.poll() is not None:
+                    process.wait_or_raise()
         raise AssertionError(f"{code} did not come to {stage}")
 
     def _state(self, code: str) -> list[tuple[Any, ...]]:

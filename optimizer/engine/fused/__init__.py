@@ -1,0 +1,1 @@
+"""The search for the best price as one CUDA kernel."""
