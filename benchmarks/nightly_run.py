@@ -4,7 +4,8 @@ Makes a shop in the database that the environment names, which must be empty:
 ``python -m pricing_site.embedded exec --ephemeral -- sh -c 'python manage.py migrate --verbosity 0 &&
 python -m benchmarks.nightly_run --skus 20000'``
 
-There is no peer yet: what is measured is the way through Django's ORM, which later ones have to beat.
+The peer is the same run written with Django's models, row by row (`benchmarks.orm_way`), on the first rows, before
+ours. Both must come to the same prices.
 """
 
 import argparse
@@ -34,8 +35,8 @@ class Stages:
         return found
 
 
-def run_once(channel: Any, stages: Stages) -> None:
-    """Open a run, compute its chunks in this process, and close it."""
+def run_once(channel: Any, stages: Stages) -> Any:
+    """Open a run, compute its chunks in this process, close it, and return it."""
     from django.utils import timezone
 
     from optimizer.services.close_run import close_run
@@ -49,6 +50,22 @@ def run_once(channel: Any, stages: Stages) -> None:
     stages.timed("together", lambda: solve_together(run_id=run.pk, now=timezone.now()))
     run = stages.timed("close: gate, ledger, cache", lambda: close_run(run_id=run.pk, now=timezone.now()))
     assert run.status == "succeeded", run.error
+    return run
+
+
+def peer(channel: Any, rows: int) -> tuple[float, dict[int, Any]]:
+    """Return the peer's seconds and prices; it leaves nothing behind."""
+    from django.utils import timezone
+
+    from benchmarks.orm_way import orm_seconds
+    from optimizer.services.open_run import open_run
+
+    if not rows:
+        return 0.0, {}
+    run = open_run(channel=channel, objective="profit", publishes=False, now=timezone.now())
+    found = orm_seconds(run, channel, rows)
+    run.delete()
+    return found
 
 
 SIZE_SQL = """
@@ -69,6 +86,7 @@ def table_bytes(relation: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--skus", type=int, default=20_000)
+    parser.add_argument("--peer-rows", type=int, default=2_000, help="SKUs of the peer; 0: none")
     parser.add_argument("--goals", action="store_true", help="revenue kept, at most 30 % of the prices changed")
     asked, console = parser.parse_args(), Console()
     os.environ["DEBUG"] = "0"  # as deployed: in debugging Django keeps every statement
@@ -87,13 +105,20 @@ def main() -> None:
     if asked.goals:
         RunGoals.objects.create(channel=channel, least_revenue_change=0, most_changes=asked.skus * 3 // 10)
     stages = Stages(console)
-    run_once(channel, stages)
+    peer_seconds, peer_prices = peer(channel, asked.peer_rows)
+    run = run_once(channel, stages)
+    if not asked.goals:
+        ours = dict(run.recommendations.filter(listing__in=peer_prices).values_list("listing", "price"))
+        assert ours == peer_prices
     served, written = redis.dbsize(), PriceChange.objects.count()
     assert served >= asked.skus and written >= asked.skus * 0.9, (served, written)
     table = Table("stage", "s", "µs a SKU", title=f"{asked.skus:,} SKUs, {platform.machine()}, {os.cpu_count()} CPUs")
     for name, seconds in [*stages.seconds.items(), ("all", sum(stages.seconds.values()))]:
         table.add_row(name, f"{seconds:.1f}", f"{seconds / asked.skus * 1e6:.0f}")
     console.print(table)
+    if peer_prices:
+        each, our_own = peer_seconds / len(peer_prices), sum(stages.seconds.values()) / asked.skus
+        console.print(f"models row by row: {each * 1e6:,.0f} µs a SKU, {each / our_own:.1f} times ours")
     for relation in ("optimizer_recommendation", "catalog_pricechange", "catalog_listing"):
         console.print(f"{relation}: {table_bytes(relation) / asked.skus:,.0f} bytes a SKU with its indexes")
     console.print(f"Redis: {redis.info('memory')['used_memory'] / asked.skus:,.0f} bytes a SKU")
