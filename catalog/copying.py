@@ -26,26 +26,41 @@ READY = (
 Fields = Sequence["models.Field[Any, Any]"]
 
 
-def copy_rows(rows: Sequence[models.Model]) -> None:
+def copy_rows(model: type[models.Model], rows: Sequence[Any]) -> None:
     """Store new rows of one model, and give each its key.
 
-    Triggers and constraints hold as for an INSERT, and their errors are Django's. Columns that the database fills are
-    left to it. Nothing is read back but the keys.
+    A row is an instance, or any object that has the columns as attributes, the key among them; those that it lacks are
+    left to the database. Triggers and constraints hold as for an INSERT, and their errors are Django's. Nothing is read
+    back but the keys.
     """
     if not rows:
         return
+    meta, first = model._meta, rows[0]
+    fields = [field for field in meta.concrete_fields if _has(first, field)]
     if len(rows) <= FEW:
-        type(rows[0])._default_manager.bulk_create(rows)
+        _create(model, rows, fields)
         return
-    meta, first = type(rows[0])._meta, rows[0]
-    fields = [field for field in meta.concrete_fields if not isinstance(getattr(first, field.attname), DatabaseDefault)]
     with connection.cursor() as cursor:
         cursor.execute(KEYS_SQL, [meta.db_table, meta.pk.column, len(rows)])
         for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
+            setattr(row, meta.pk.attname, key)
         _copy(cursor, _quoted(meta.db_table), fields, rows)
-    for row in rows:
-        row._state.adding = False
+    if isinstance(first, models.Model):
+        for row in rows:
+            row._state.adding = False
+
+
+def _has(row: Any, field: "models.Field[Any, Any]") -> bool:
+    return hasattr(row, field.attname) and not isinstance(getattr(row, field.attname), DatabaseDefault)
+
+
+def _create(model: type[models.Model], rows: Sequence[Any], fields: Fields) -> None:
+    if isinstance(rows[0], models.Model):
+        model._default_manager.bulk_create(rows)
+        return
+    instances = [model(**{field.attname: getattr(row, field.attname) for field in fields}) for row in rows]
+    for row, instance in zip(rows, model._default_manager.bulk_create(instances), strict=True):
+        setattr(row, model._meta.pk.attname, instance.pk)
 
 
 @transaction.atomic
@@ -76,9 +91,10 @@ def copy_changes(rows: Sequence[models.Model], names: Sequence[str]) -> None:
         cursor.execute(f"DROP TABLE {staged}")
 
 
-def _copy(cursor: Any, table: str, fields: Fields, rows: Sequence[models.Model]) -> None:
+def _copy(cursor: Any, table: str, fields: Fields, rows: Sequence[Any]) -> None:
     columns = ", ".join(_quoted(field.column) for field in fields)
-    values_of = attrgetter(*(field.attname for field in fields), "pk")  # two names at least: a tuple, not a value
+    names = [field.attname for field in fields]
+    values_of = attrgetter(*names, names[0])  # two names at least: a tuple, not a value
     prepared = [(index, prepare) for index, field in enumerate(fields) if (prepare := _preparation(field))]
     with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
         for row in rows:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -28,6 +28,7 @@ from catalog.guardrails import (
     step_violations_batch,
     violations_batch,
 )
+from catalog.lookups import id_array
 from catalog.models import Channel, Listing, PriceChange
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
@@ -90,7 +91,7 @@ SELECT count(*) FROM (SELECT FROM catalog_listing WHERE id = ANY(%s::bigint[]) O
 def lock_listings(*, listing_ids: Sequence[int]) -> None:
     """Lock listings in primary-key order, for a transaction that will publish them in several calls."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_SQL, [list(listing_ids)])
+        cursor.execute(LOCK_SQL, [id_array(listing_ids)])
 
 
 def publish_prices(
@@ -154,14 +155,20 @@ def publish_prices(
             )
             waiting, refused = parked.waiting, refused | parked.refused
             skipped |= parked.refused.keys() | set(waiting)
+        decided = _Decided(
+            source=source.value,
+            run_id=run_id,
+            reason=reason,
+            author_id=None if author is None else author.pk,
+            approved_by_id=None if approved_by is None else approved_by.pk,
+            now=now,
+            checked=_checks(source, now),
+        )
         changes = [
-            _change(row, by_listing[row.pk], floor, source, now)
+            _change(row, by_listing[row.pk], floor, decided)
             for row, floor in zip(facts.listings, _floors(facts, source), strict=True)
             if row.pk not in skipped
         ]
-        for change in changes:
-            change.author, change.run_id, change.reason = author, run_id, reason
-            change.approved_by = approved_by
         revisions = _append_to_ledger(changes, now, channel)
         if source.is_automatic:
             decisions = [
@@ -224,34 +231,73 @@ def _facts(channel: Channel, listing_ids: Iterable[int], now: datetime) -> Prici
     return pricing_facts(channel=channel, listings=listing_rows(listings), now=now)
 
 
-def _change(
-    row: ListingRow, proposal: Proposal, floor: Decimal | None, source: PriceSource, now: datetime
-) -> PriceChange:
-    return PriceChange(
+class _Decided(NamedTuple):
+    """What the ledger says of all prices of one call."""
+
+    source: str
+    run_id: UUID | None
+    reason: str
+    author_id: int | None
+    approved_by_id: int | None
+    now: datetime
+    checked: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _LedgerRow:
+    """A row of the ledger to be: a `PriceChange` without the cost of an instance, for there may be a million."""
+
+    listing_id: int
+    version: int
+    price: Decimal
+    previous_price: Decimal | None
+    floor: Decimal | None
+    valid_from: datetime
+    source: str
+    idempotency_key: str
+    binding_rule: str
+    explanation: dict[str, Any]
+    run_id: UUID | None
+    reason: str
+    author_id: int | None
+    approved_by_id: int | None
+    personalised: bool = False
+    prior_price: Decimal | None = None
+    id: int | None = None
+
+
+def _change(row: ListingRow, proposal: Proposal, floor: Decimal | None, decided: _Decided) -> _LedgerRow:
+    now = decided.now
+    return _LedgerRow(
         listing_id=row.pk,
         version=row.price_version + 1,
         price=proposal.price,
-        previous_price=_price_before(row, source),
+        previous_price=_price_before(row, decided.source),
         floor=floor,
         # A caller that waited for the lock may know an earlier time: history never runs backwards.
         valid_from=max(now, row.price_since or now),
-        source=source,
+        source=decided.source,
         idempotency_key=proposal.idempotency_key,
         binding_rule=proposal.binding_rule,
-        explanation=proposal.explanation | {"checked": _checked(row, source, now)},
+        explanation=proposal.explanation | {"checked": decided.checked | {"unit_cost": _cost_known(row)}},
+        run_id=decided.run_id,
+        reason=decided.reason,
+        author_id=decided.author_id,
+        approved_by_id=decided.approved_by_id,
     )
 
 
-def _checked(row: ListingRow, source: PriceSource, now: datetime) -> dict[str, Any]:
-    """Return what the gate itself knew when it let the price pass: the ledger explains a person's price as well."""
+def _checks(source: PriceSource, now: datetime) -> dict[str, Any]:
+    """Return what the gate looked at, and when: the ledger explains a person's price as well."""
+    return {"at": now.isoformat(), "rules": [rule.label for rule in _rules_for(source)]}
+
+
+def _cost_known(row: ListingRow) -> dict[str, Any]:
+    """Return the cost that the gate knew when it let a price pass."""
     return {
-        "at": now.isoformat(),
-        "unit_cost": {
-            "value": None if row.unit_cost is None else f"{row.unit_cost.normalize():f}",
-            "at": None if row.unit_cost_at is None else row.unit_cost_at.isoformat(),
-            "assumed": row.unit_cost_assumed,
-        },
-        "rules": [rule.label for rule in _rules_for(source)],
+        "value": None if row.unit_cost is None else f"{row.unit_cost.normalize():f}",
+        "at": None if row.unit_cost_at is None else row.unit_cost_at.isoformat(),
+        "assumed": row.unit_cost_assumed,
     }
 
 
@@ -266,7 +312,7 @@ def _in_force_already(row: ListingRow, proposal: Proposal, source: PriceSource) 
     return row.price == proposal.price and (row.price_source in HELD_SOURCES) == (source in HELD_SOURCES)
 
 
-def _price_before(row: ListingRow, source: PriceSource) -> Decimal | None:
+def _price_before(row: ListingRow, source: str) -> Decimal | None:
     """Return the price that was in force; before anything was published that is the list price, or nothing at all."""
     if row.price is None and source == PriceSource.LIST_PRICE:
         return None
@@ -338,12 +384,12 @@ UPDATE catalog_listing listing
    SET price = change.price, price_version = change.version, price_source = change.source,
        price_since = change.valid_from, served_revision = nextval('catalog_served_revision')
   FROM catalog_pricechange change, catalog_product product
- WHERE change.id = ANY(%s) AND listing.id = change.listing_id AND product.id = listing.product_id
+ WHERE change.id = ANY(%s::bigint[]) AND listing.id = change.listing_id AND product.id = listing.product_id
 RETURNING product.sku, listing.served_revision
 """
 
 
-def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channel) -> dict[str, int]:
+def _append_to_ledger(changes: list[_LedgerRow], now: datetime, channel: Channel) -> dict[str, int]:
     """Store the changes and move their listings; return what the storefront has to be served, revisions by SKU."""
     until = max([now, *(change.valid_from for change in changes)])
     rule = price_laws([channel.country])[channel.country]
@@ -353,7 +399,7 @@ def _append_to_ledger(changes: list[PriceChange], now: datetime, channel: Channe
         change.prior_price = min(
             (price for price in (lowest.get(change.listing_id), first) if price is not None), default=change.price
         )
-    copy_rows(changes)
+    copy_rows(PriceChange, changes)
     with connection.cursor() as cursor:
-        cursor.execute(MOVE_LISTINGS_SQL, [[change.pk for change in changes]])
+        cursor.execute(MOVE_LISTINGS_SQL, [id_array(change.id for change in changes if change.id is not None)])
         return dict(cursor.fetchall())

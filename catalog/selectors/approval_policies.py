@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from catalog.lookups import id_array
 from catalog.models import ApprovalPolicy, Channel
 from catalog.models.listing import PriceSource
 
 SALES_WEEKS = 8
 
 WEEKLY_UNITS_SQL = """
-WITH latest AS (SELECT max(week) AS week FROM catalog_weeklysales WHERE listing_id = ANY(%(listings)s))
+WITH latest AS (SELECT max(week) AS week FROM catalog_weeklysales WHERE listing_id = ANY(%(listings)s::bigint[]))
 SELECT sales.listing_id, sum(sales.units)::float / %(weeks)s
   FROM catalog_weeklysales sales, latest
- WHERE sales.listing_id = ANY(%(listings)s) AND sales.week > latest.week - 7 * %(weeks)s
+ WHERE sales.listing_id = ANY(%(listings)s::bigint[]) AND sales.week > latest.week - 7 * %(weeks)s
  GROUP BY sales.listing_id
 """
 
@@ -54,5 +55,5 @@ def weekly_units(*, listing_ids: Sequence[int]) -> dict[int, float]:
     if not listing_ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(WEEKLY_UNITS_SQL, {"listings": list(listing_ids), "weeks": SALES_WEEKS})
+        cursor.execute(WEEKLY_UNITS_SQL, {"listings": id_array(listing_ids), "weeks": SALES_WEEKS})
         return dict(cursor.fetchall())

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from django.db import connection
 
+from catalog.lookups import id_array
+
 STALE_AFTER = timedelta(days=14)
 
 # An offer under a third of the list price, or over three times it, is taken for an error of matching. Not of the price
@@ -22,7 +24,7 @@ SELECT offer.listing_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY offer.price
        bool_or(offer.assumed), listing.list_price
   FROM catalog_competitorprice offer JOIN catalog_listing listing ON listing.id = offer.listing_id
   JOIN catalog_channel channel ON channel.id = listing.channel_id
- WHERE offer.listing_id = ANY(%(listings)s) AND offer.observed_at > %(fresh)s AND offer.observed_at <= %(now)s
+ WHERE offer.listing_id = ANY(%(listings)s::bigint[]) AND offer.observed_at > %(fresh)s AND offer.observed_at <= %(now)s
    AND offer.price BETWEEN listing.list_price / %(absurd)s AND listing.list_price * %(absurd)s
    AND lower(offer.competitor) <> ALL (SELECT lower(own) FROM unnest(channel.own_sellers) own)
  GROUP BY offer.listing_id, listing.list_price
@@ -45,7 +47,7 @@ def competitor_reference_prices(
     with connection.cursor() as cursor:
         cursor.execute(
             REFERENCE_SQL,
-            {"listings": list(listing_ids), "now": now, "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR},
+            {"listings": id_array(listing_ids), "now": now, "fresh": now - STALE_AFTER, "absurd": ABSURD_FACTOR},
         )
         return {
             listing: (within_reach(median, list_price), seen, assumed)

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.db import connection
 
+from catalog.lookups import id_array
+
 DAY = timedelta(hours=24)
 
 # Two look-ups in the ledger's (listing, valid_from) index a listing; every change counts, whoever made it. A first
@@ -44,5 +46,5 @@ def price_days(*, listing_ids: Sequence[int], now: datetime) -> dict[int, PriceD
     if not listing_ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(DAYS_SQL, {"listings": list(listing_ids), "start": day_start(now)})
+        cursor.execute(DAYS_SQL, {"listings": id_array(listing_ids), "start": day_start(now)})
         return {pk: PriceDay(price, changes) for pk, price, changes in cursor.fetchall() if price is not None}

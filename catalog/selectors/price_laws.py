@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db import connection
 
+from catalog.lookups import id_array
 from catalog.models import PriceLawRule
 from catalog.price_law import NO_RULE, CountryRule, PriceBeside
 
@@ -38,11 +39,11 @@ SELECT listing.id, applied.version, applied.valid_from, applied.price, applied.p
 BESIDE_SQL = """
 SELECT experiment.listing_id, experiment.started_at, experiment.ended_at, min(arm.price)
   FROM catalog_servedexperiment experiment JOIN catalog_servedarm arm ON arm.served_experiment_id = experiment.id
- WHERE experiment.listing_id = ANY(%(listings)s)
+ WHERE experiment.listing_id = ANY(%(listings)s::bigint[])
  GROUP BY experiment.id
  UNION ALL
 SELECT listing_id, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', price
-  FROM catalog_lowestoffer WHERE listing_id = ANY(%(listings)s)
+  FROM catalog_lowestoffer WHERE listing_id = ANY(%(listings)s::bigint[])
 """
 
 
@@ -73,7 +74,7 @@ def applied_prices(
     days = max((rule.window_days for rule in rules), default=NO_RULE.window_days) + SPARE_DAYS
     histories: dict[int, AppliedPrices] = {}
     with connection.cursor() as cursor:
-        cursor.execute(HISTORIES_SQL, {"listings": list(listing_ids), "until": until, "days": days})
+        cursor.execute(HISTORIES_SQL, {"listings": id_array(listing_ids), "until": until, "days": days})
         for listing, version, valid_from, price, previous in cursor.fetchall():
             history = histories.setdefault(listing, AppliedPrices(previous))
             history.versions.append(version)
@@ -86,7 +87,7 @@ def prices_beside(*, listing_ids: Sequence[int]) -> dict[int, list[PriceBeside]]
     lowest single offer."""
     found: dict[int, list[PriceBeside]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(BESIDE_SQL, {"listings": list(listing_ids)})
+        cursor.execute(BESIDE_SQL, {"listings": id_array(listing_ids)})
         for listing, begins, ends, price in cursor.fetchall():
             found[listing].append(PriceBeside(begins, ends, price))
     return found

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from django.db import connection
 
+from catalog.lookups import id_array
 from catalog.price_law import NO_RULE, CountryRule, window_opening
 
 # The price in force when the window opened counts too, however old its row is; before the first row that was the list
@@ -44,6 +45,6 @@ def lowest_recent_prices(
     """Return the lowest price applied in the rule's window up to ``until``; absent where nothing was published."""
     with connection.cursor() as cursor:
         cursor.execute(
-            LOWEST_PRICES_SQL, {"listings": list(listing_ids), "opens": window_opening(until, rule), "until": until}
+            LOWEST_PRICES_SQL, {"listings": id_array(listing_ids), "opens": window_opening(until, rule), "until": until}
         )
         return {listing: price for listing, price in cursor.fetchall() if price is not None}

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from redis.exceptions import RedisError
 
 from catalog import price_cache
+from catalog.lookups import id_array
 from catalog.models import Channel
 from catalog.selectors.served import served_records_after, served_values
 
@@ -17,7 +18,7 @@ WARM_SECONDS = 3_600  # after it a process that died while it warmed is no longe
 
 # In the order of the keys, as everybody who locks many listings does.
 RAISE_REVISIONS_SQL = """
-WITH locked AS (SELECT id FROM catalog_listing WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
+WITH locked AS (SELECT id FROM catalog_listing WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE)
 UPDATE catalog_listing listing SET served_revision = nextval('catalog_served_revision')
   FROM locked, catalog_product product
  WHERE listing.id = locked.id AND product.id = listing.product_id
@@ -63,7 +64,7 @@ def tell_redis(names: dict[bytes, int], *, store: Callable[[], bool]) -> None:
 
 def _raise_revisions(listing_ids: Sequence[int]) -> dict[str, int]:
     with connection.cursor() as cursor:
-        cursor.execute(RAISE_REVISIONS_SQL, [list(listing_ids)])
+        cursor.execute(RAISE_REVISIONS_SQL, [id_array(listing_ids)])
         return dict(cursor.fetchall())
 
 

@@ -39,7 +39,7 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
     decision = ChunkDecision(run, facts, estimates, columns(inputs), columns(result), what_if, revenue_sd)
     rows = [_recommendation(decision, index) for index in range(len(facts))]
-    copy_rows(rows)
+    copy_rows(Recommendation, rows)
     return str(device.search)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -25,7 +26,7 @@ def change(listing, **fields):
 
 def test_rows_are_stored_as_they_were_given_and_know_their_keys():
     made = [Product(sku=f"T{number}", name='tab\t, "quote", \\ and\nline', is_kvi=number == 1) for number in range(3)]
-    copy_rows(made)
+    copy_rows(Product, made)
     for row in made:
         stored = Product.objects.get(pk=row.pk)
         assert (stored.sku, stored.name, stored.is_kvi) == (row.sku, row.name, row.is_kvi)
@@ -38,7 +39,7 @@ def test_json_nulls_and_decimals_come_back_the_same():
     listing = make_listing()
     explanation = {"text": "back\\slash\ttab ü", "list": [1, 2.5, None], "nested": {"at": "2026-11-26"}}
     row = change(listing, explanation=explanation, previous_price=None, price=Decimal("12.3456"))
-    copy_rows([row])
+    copy_rows(PriceChange, [row])
     stored = PriceChange.objects.get(pk=row.pk)
     assert stored.explanation == explanation and stored.previous_price is None and stored.price == Decimal("12.3456")
     assert stored.author is None and len(stored.row_hash) == 32  # the trigger's, not a copy of nothing
@@ -47,15 +48,15 @@ def test_json_nulls_and_decimals_come_back_the_same():
 def test_a_broken_constraint_or_trigger_is_an_integrity_error_and_stores_nothing():
     one, two = make_listing(), make_listing()
     with pytest.raises(IntegrityError, match="below its unit cost"), transaction.atomic():
-        copy_rows([change(one), change(two, price=Decimal("1.00"))])
+        copy_rows(PriceChange, [change(one), change(two, price=Decimal("1.00"))])
     assert not PriceChange.objects.exists()
     with pytest.raises(IntegrityError, match="once_per_listing"), transaction.atomic():
         offer = {"listing": one, "competitor": "x", "price": Decimal(1), "observed_at": one.unit_cost_at}
-        copy_rows([CompetitorPrice(**offer), CompetitorPrice(**offer)])
+        copy_rows(CompetitorPrice, [CompetitorPrice(**offer), CompetitorPrice(**offer)])
 
 
 def test_nothing_is_nothing():
-    copy_rows([])
+    copy_rows(Product, [])
     copy_changes([], ["name"])
 
 
@@ -79,3 +80,19 @@ def test_a_change_that_breaks_a_constraint_changes_nothing():
         copy_changes([one, two], ["list_price"])
     one.refresh_from_db()
     assert one.list_price == Decimal("10.00")
+
+
+@dataclass
+class ProductRow:
+    sku: str
+    name: str
+    is_active: bool = True
+    is_kvi: bool = False
+    category_id: int | None = None
+    id: int | None = None
+
+
+def test_plain_rows_are_stored_like_instances():
+    rows = [ProductRow(f"P{number}", f"plain {number}") for number in range(3)]
+    copy_rows(Product, rows)
+    assert {row.id: row.name for row in rows} == dict(Product.objects.values_list("pk", "name"))

@@ -249,9 +249,10 @@ from optimizer.models import MarkdownStep
 connection.settings_dict["NAME"] = sys.argv[1]
 create = QuerySet.bulk_create
 def killed(rows, *args, **kwargs):
-    create(rows, *args, **kwargs)
+    made = create(rows, *args, **kwargs)
     if rows.model is MarkdownStep:
         os.kill(os.getpid(), signal.SIGKILL)
+    return made
 QuerySet.bulk_create = killed
 module.replan_markdowns(now=datetime.fromisoformat(sys.argv[2]))
 """
