@@ -107,3 +107,10 @@ def test_a_partition_is_as_closed_as_the_whole(listings, statement):
         with pytest.raises(IntegrityError, match="append-only"):
             cursor.execute(statement.format(partition))
         transaction.set_rollback(True)
+
+
+def test_triggers_look_into_the_ledger_by_index_whatever_it_held_when_they_were_planned():
+    """A connection that planned them over an empty ledger would read whole partitions for every later price."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proname FROM pg_proc WHERE 'enable_seqscan=off' = ANY(proconfig)")
+        assert {name for (name,) in cursor.fetchall()} == {"catalog_ledger_chain", "catalog_price_is_in_the_ledger"}
