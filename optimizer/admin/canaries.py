@@ -16,9 +16,14 @@ from optimizer.models import OptimizationRun
 from optimizer.services.canary import WAITS_FOR_RELEASE, CannotRelease, release_run
 
 
+def others_wait(run: OptimizationRun) -> bool:
+    """Tell whether prices of a run can still be released: it was not rolled back."""
+    return run.status == OptimizationRun.Status.CANARY and rollback_of(run_id=run.pk) is None
+
+
 def canary_words(run: OptimizationRun) -> str:
     """Return what waits for what; empty where nothing does."""
-    if run.status != OptimizationRun.Status.CANARY:
+    if not others_wait(run):
         return ""
     waits = number(run.guard_numbers.get("reasons", {}).get(WAITS_FOR_RELEASE, 0))
     return f"Only {percent(run.canary_share)} of the prices were published, to see what they do. {waits} others wait."
@@ -26,8 +31,8 @@ def canary_words(run: OptimizationRun) -> str:
 
 def release_url(request: HttpRequest, run: OptimizationRun) -> str:
     """Return where the button leads; empty where nothing waits, or not for this person."""
-    waits = run.status == OptimizationRun.Status.CANARY and rollback_of(run_id=run.pk) is None
-    return admin_url("optimizer_optimizationrun_release", run.pk) if waits and may_roll_back(request) else ""
+    may = may_roll_back(request) and others_wait(run)
+    return admin_url("optimizer_optimizationrun_release", run.pk) if may else ""
 
 
 @require_POST

@@ -10,6 +10,7 @@ from catalog.admin.cells import admin_url
 from catalog.admin.formatting import number
 from catalog.models import KillSwitch, Listing, PriceApproval
 from catalog.selectors.attention import BELOW_COST, COST_UNKNOWN
+from optimizer.admin.canaries import others_wait
 from optimizer.models import OptimizationRun
 
 COUNTED_TO = 1_000
@@ -58,10 +59,10 @@ def _prices() -> Iterator[Decision]:
 
 
 def _runs() -> Iterator[Decision]:
-    """Yield the newest run of each channel where it was held back or failed."""
+    """Yield the newest run of each channel where it was held back or failed, or some of its prices wait."""
     newest = OptimizationRun.objects.filter(publishes=True).order_by("channel_id", "-created_at").distinct("channel_id")
     for run in newest.select_related("channel"):
-        if run.status == OptimizationRun.Status.CANARY:
+        if others_wait(run):
             url = admin_url("optimizer_optimizationrun_change", run.pk)
             note = "Some of its prices are in force. Look at their sales, then publish the rest or roll back."
             yield Decision("A run's other prices wait", run.channel.code, note, url)

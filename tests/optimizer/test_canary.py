@@ -15,6 +15,7 @@ from catalog.models import Listing, PriceChange, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
 from catalog.services.kill_switches import flip_kill_switch
 from catalog.services.roll_back import roll_back_run
+from optimizer.admin.canaries import canary_words
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.services.canary import CannotRelease, release_run
 from optimizer.services.close_run import close_run
@@ -105,6 +106,7 @@ def test_only_a_canary_that_stands_can_be_released():
     roll_back_run(run_id=run.pk, author=None, reason="no good", now=timezone.now())
     with pytest.raises(CannotRelease, match="was rolled back"):
         released(run)
+    assert canary_words(run) == ""
 
 
 def test_the_command_releases_and_refuses_in_one_line(capsys):
