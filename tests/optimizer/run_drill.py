@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from redis import Redis
 from rich.progress import track
 
+from catalog.cached_values import Kind, decoded, namespace, price_name
 from pricing_site.embedded.servers import EmbeddedServers
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,12 @@ SELECT product.sku, recommendation.price, recommendation.outcome, recommendation
   JOIN optimizer_recommendation recommendation ON recommendation.run_id = run.id
        AND recommendation.listing_id = listing.id
  WHERE channel.code = %s ORDER BY product.sku
+"""
+
+IN_FORCE_SQL = """
+SELECT product.sku, listing.served_revision, listing.price_version
+  FROM catalog_listing listing JOIN catalog_product product ON product.id = listing.product_id
+  JOIN catalog_channel channel ON channel.id = listing.channel_id WHERE channel.code = %s
 """
 
 
@@ -87,21 +95,6 @@ def run_command(code: str) -> None:
     call_command("optimize_prices", channel=code, key=code)
 
 
-def check_cache() -> None:
-    """Raise an AssertionError where a record in Redis says anything but what is in force."""
-    from catalog import price_cache
-    from catalog.cached_values import Kind, decoded, price_name
-    from catalog.models import Listing
-
-    epoch = price_cache.epoch()
-    for row in Listing.objects.select_related("product", "channel"):
-        held = price_cache.held_value(price_name(row.channel.code, row.product.sku), epoch=epoch)
-        value = decoded(held) if held else None
-        if value is not None and value.kind is Kind.RECORD:
-            assert value.revision == row.served_revision, (row, value)
-            assert json.loads(value.content)["version"] == row.price_version, (row, value)
-
-
 class RunDrill:
     def __init__(self, home: Path, *, seed: int) -> None:
         self.home, self.random = home, random.Random(seed)
@@ -119,10 +112,11 @@ class RunDrill:
             self._process("calm").wait_or_raise()
             calm = self._state("calm")
             assert len(calm) == PRODUCTS and any(row[2] == "published" for row in calm)
+            assert self._records_in_force("calm") == PRODUCTS
             for number, code in enumerate(track(codes[1:], "kills")):
                 self._disturb(code, *CASES[number % len(CASES)])
                 assert self._state(code) == calm, f"{code} ended otherwise"
-                self._python("check_cache()").wait_or_raise()
+                self._records_in_force(code)
             subprocess.run([sys.executable, "manage.py", "check_ledger"], check=True, cwd=ROOT, env=self.environment)
 
     def _disturb(self, code: str, stage: str, victim: str) -> None:
@@ -164,6 +158,22 @@ class RunDrill:
             ).fetchall()
         assert status and status[0][0] == "succeeded", status
         return [(*row, *status[0]) for row in rows]
+
+    def _records_in_force(self, code: str) -> int:
+        """Return how many records Redis holds, all of which say what is in force."""
+        found, redis = 0, Redis.from_url(self.servers.cache.url)
+        with psycopg.connect(self.servers.postgres.url) as connection:
+            epoch = connection.execute("SELECT coalesce(max(number), 0) FROM catalog_cacheepoch").fetchone()
+            assert epoch is not None
+            prefix = namespace(redis.info("server")["run_id"], epoch[0])
+            for sku, revision, version in connection.execute(IN_FORCE_SQL, [code]).fetchall():
+                held = redis.get(prefix + price_name(code, sku))
+                value = decoded(held) if held else None
+                if value is not None and value.kind is Kind.RECORD:
+                    found += 1
+                    assert value.revision == revision, (code, sku, value)
+                    assert json.loads(value.content)["version"] == version, (code, sku, value)
+        return found
 
     def _process(self, code: str) -> "Process":
         return self._python(f"run_command({code!r})")
