@@ -379,19 +379,24 @@ def _floors(facts: PricingFacts[ListingRow], source: PriceSource) -> list[Decima
     return [None if ticks == MISSING else from_ticks(ticks, exponent) for ticks in floor.tolist()]
 
 
+# The ranges say nothing new: with them alone Postgres knows that it need not read ledger and listings whole.
 MOVE_LISTINGS_SQL = """
 UPDATE catalog_listing listing
    SET price = change.price, price_version = change.version, price_source = change.source,
        price_since = change.valid_from, served_revision = nextval('catalog_served_revision')
   FROM catalog_pricechange change, catalog_product product
- WHERE change.id = ANY(%s::bigint[]) AND listing.id = change.listing_id AND product.id = listing.product_id
+ WHERE change.id = ANY(%(changes)s::bigint[]) AND change.id BETWEEN %(first_change)s AND %(last_change)s
+   AND listing.id = change.listing_id AND listing.id BETWEEN %(first_listing)s AND %(last_listing)s
+   AND product.id = listing.product_id
 RETURNING product.sku, listing.served_revision
 """
 
 
 def _append_to_ledger(changes: list[_LedgerRow], now: datetime, channel: Channel) -> dict[str, int]:
     """Store the changes and move their listings; return what the storefront has to be served, revisions by SKU."""
-    until = max([now, *(change.valid_from for change in changes)])
+    if not changes:
+        return {}
+    until = max(now, *(change.valid_from for change in changes))
     rule = price_laws([channel.country])[channel.country]
     lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
     for change in changes:
@@ -400,6 +405,14 @@ def _append_to_ledger(changes: list[_LedgerRow], now: datetime, channel: Channel
             (price for price in (lowest.get(change.listing_id), first) if price is not None), default=change.price
         )
     copy_rows(PriceChange, changes)
+    keys = [change.id for change in changes if change.id is not None]
+    listings = [change.listing_id for change in changes]
+    ranges = {
+        "first_change": min(keys),
+        "last_change": max(keys),
+        "first_listing": min(listings),
+        "last_listing": max(listings),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(MOVE_LISTINGS_SQL, [id_array(change.id for change in changes if change.id is not None)])
+        cursor.execute(MOVE_LISTINGS_SQL, {"changes": id_array(keys), **ranges})
         return dict(cursor.fetchall())
