@@ -101,9 +101,7 @@ DATABASES = {
         # Under ASGI every request has a thread of its own: a kept connection is never used again, only held.
         "CONN_MAX_AGE": 0,
         # A database that does not answer must not hold a shopper: the cache serves, or the answer is 503.
-        # Pages are in memory or on flash: by default Postgres takes an index look-up for four times as dear as reading
-        # on, and reads a table of a million listings whole to find ten thousand.
-        "OPTIONS": {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c random_page_cost=1.1"},
+        "OPTIONS": {"connect_timeout": 3, "tcp_user_timeout": 5_000},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
