@@ -7,25 +7,9 @@ from typing import Any, NamedTuple, Protocol
 from django.db.models import QuerySet
 
 from catalog.models import Listing
-from catalog.reading import read_tuples
+from catalog.reading import read_rows
 
-LISTING_FIELDS = (
-    "pk",
-    "product_id",
-    "list_price",
-    "unit_cost",
-    "unit_cost_assumed",
-    "unit_cost_at",
-    "inventory",
-    "inventory_assumed",
-    "inventory_at",
-    "price",
-    "price_version",
-    "price_source",
-    "price_since",
-    "markdown_until",
-)
-PRODUCT_FIELDS = ("product__category_id", "product__is_active", "product__is_kvi")
+COLUMNS = {name: f"product__{name}" for name in ("category_id", "is_active", "is_kvi")}
 
 
 class PricedProduct(Protocol):
@@ -85,7 +69,7 @@ class ProductRow(NamedTuple):
 
 
 class ListingRow(NamedTuple):
-    """A row of LISTING_FIELDS with its product."""
+    """A listing with its product."""
 
     pk: int
     product_id: int
@@ -116,5 +100,4 @@ class ListingRow(NamedTuple):
 
 def listing_rows(listings: QuerySet[Listing]) -> list[ListingRow]:
     """Return the listings of a query in its order."""
-    rows = listings.select_related(None).values_list(*LISTING_FIELDS, *PRODUCT_FIELDS)
-    return list(map(ListingRow._make, read_tuples(rows)))
+    return read_rows(listings.select_related(None), ListingRow, COLUMNS)

@@ -14,29 +14,21 @@ from catalog.models.listing import HELD_SOURCES, PriceSource, assumed_facts
 from catalog.money import amount_text
 from catalog.price_cache import ServedRecord, record_value
 from catalog.price_law import DISCLOSURE, CountryRule, Judgement, PriceBeside, judge_price
-from catalog.reading import read_tuples
+from catalog.reading import read_rows
 from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.price_laws import AppliedPrices, applied_prices, price_laws, prices_beside
 
-ROW_FIELDS = (
-    "pk",
-    "served_revision",
-    "product__sku",
-    "product__category_id",
-    "channel_id",
-    "channel__code",
-    "channel__currency",
-    "channel__currency_exponent",
-    "channel__country",
-    "list_price",
-    "price",
-    "price_version",
-    "price_source",
-    "price_since",
-    "unit_cost_assumed",
-    "inventory_assumed",
-)
-CHANGE_FIELDS = ("id", "binding_rule", "personalised")
+COLUMNS = {
+    "sku": "product__sku",
+    "category_id": "product__category_id",
+    "channel": "channel__code",
+    "currency": "channel__currency",
+    "currency_exponent": "channel__currency_exponent",
+    "country": "channel__country",
+    "change_id": "change__id",
+    "binding_rule": "change__binding_rule",
+    "personalised": "change__personalised",
+}
 
 
 def served_records(*, channel: str, skus: Sequence[str]) -> dict[str, ServedRecord]:
@@ -165,9 +157,7 @@ def _not_switched_off(
 
 def _rows(listings: QuerySet[Listing]) -> list[ServedRow]:
     change = FilteredRelation("price_changes", condition=Q(price_changes__version=F("price_version")))
-    names = (*ROW_FIELDS, *(f"change__{name}" for name in CHANGE_FIELDS))
-    rows = listings.annotate(change=change).order_by("pk").values_list(*names)
-    return list(map(ServedRow._make, read_tuples(rows)))
+    return read_rows(listings.annotate(change=change).order_by("pk"), ServedRow, COLUMNS)
 
 
 def _record(row: ServedRow, law: Judgement, experiment: ServedExperiment | None) -> ServedRecord:

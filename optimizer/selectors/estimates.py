@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from catalog.reading import read_tuples
+from catalog.reading import read_rows
 from optimizer.models import ElasticityEstimate, ElasticityFit
 
 
@@ -22,4 +22,4 @@ class Estimate(NamedTuple):
 def estimates_of(*, fit: ElasticityFit, first_pk: int, last_pk: int) -> dict[int, Estimate]:
     """Return the estimates of a range of listings, by listing id."""
     rows = ElasticityEstimate.objects.filter(fit=fit, listing_id__gte=first_pk, listing_id__lte=last_pk)
-    return {row[0]: Estimate._make(row) for row in read_tuples(rows.values_list(*Estimate._fields))}
+    return {row.listing_id: row for row in read_rows(rows, Estimate)}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from catalog.copying import copy_changes
-from catalog.money import amount_text, from_ticks
+from catalog.money import from_ticks, ticks_text
 from optimizer.models import Recommendation
 
 MONEY_COLUMNS: Final = {
@@ -32,7 +32,7 @@ def reprice(
     """
 
     def amount(value: float) -> str:
-        return amount_text(from_ticks(round(value), exponent), exponent)
+        return ticks_text(round(value), exponent)
 
     row.price, row.binding_rule = from_ticks(ticks, exponent), rule
     row.expected_demand, row.probability_better = expected["expected_demand"], expected["probability_better"]

@@ -10,7 +10,7 @@ import numpy as np
 from django.conf import settings
 
 from catalog.guardrails import MISSING, Ints
-from catalog.money import amount_text, from_ticks
+from catalog.money import ticks_text
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine.joint import expectations_at
 from optimizer.engine.portfolio import (
@@ -123,7 +123,7 @@ def _told(price: ShadowPrice, run: OptimizationRun, is_money: bool, unit: float)
     exponent = run.channel.currency_exponent
 
     def amount(value: float) -> str:
-        return f"{amount_text(from_ticks(round(value), exponent), exponent)} {run.channel.currency}"
+        return f"{ticks_text(round(value), exponent)} {run.channel.currency}"
 
     objective = f"{run.get_objective_display().lower()} a week" if is_money else "units a week"
     words = price.sentence(amount if is_money else lambda units: f"{units:,.1f}", objective)
@@ -147,7 +147,7 @@ def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
         expected = {name: float(column[at]) for name, column in columns.items()}
         ticks, before = int(found.ticks[row]), int(shop.recorded.alone[row])
         reprice(recommendation, rule=RULE, ticks=ticks, before=before, expected=expected, exponent=exponent)
-        recommendation.explanation["portfolio"] = {"alone": amount_text(from_ticks(before, exponent), exponent)}
+        recommendation.explanation["portfolio"] = {"alone": ticks_text(before, exponent)}
         recommendation.explanation["replay"]["portfolio"] = _recorded(found, place)
     store_repriced(by_listing.values())
 
@@ -171,7 +171,7 @@ def _tell_relatives(shop: _Shop, found: PortfolioPrices, groups: Sequence[Relate
     exponent, place = shop.run.channel.currency_exponent, shop.recorded.places(groups)
     members = {row.pk: row.product.sku for group in groups for row in group.listings}
     price = {
-        sku: amount_text(from_ticks(int(found.ticks[place[pk]]), exponent), exponent)
+        sku: ticks_text(int(found.ticks[place[pk]]), exponent)
         for pk, sku in members.items()
         if found.ticks[place[pk]] != MISSING
     }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from catalog.guardrails import MISSING, Ints, Rule
-from catalog.money import amount_text, from_ticks
+from catalog.money import ticks_text
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine import PricingInputs
 from optimizer.engine.joint import JointDecision, expectations_at, solve_related
@@ -58,7 +58,7 @@ class _Writer:
         self.touched: dict[int, Recommendation] = {}
 
     def amount(self, ticks: float) -> str:
-        return amount_text(from_ticks(round(ticks), self.exponent), self.exponent)
+        return ticks_text(round(ticks), self.exponent)
 
     def explain(self, group: RelatedListings, rows: Sequence[int], shortfalls: Sequence[int]) -> None:
         """Tell every member of a group who its relatives are, and what each would cost alone."""
