@@ -15,7 +15,6 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from catalog.copying import copy_rows
 from catalog.group_check import check_groups
 from catalog.guardrails import (
     HARD_RULES,
@@ -33,9 +32,8 @@ from catalog.models import Channel, Listing, PriceChange
 from catalog.models.listing import HELD_SOURCES, PriceSource
 from catalog.money import from_ticks, to_ticks
 from catalog.selectors.listing_rows import ListingRow, listing_rows
-from catalog.selectors.price_laws import price_laws
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
-from catalog.selectors.prior_price import lowest_recent_prices
+from catalog.services.append_to_ledger import LedgerRow, append_to_ledger
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
 from catalog.services.served_records import serve_revisions
@@ -169,7 +167,7 @@ def publish_prices(
             for row, floor in zip(facts.listings, _floors(facts, source), strict=True)
             if row.pk not in skipped
         ]
-        revisions = _append_to_ledger(changes, now, channel)
+        revisions = append_to_ledger(channel=channel, changes=changes, now=now)
         if source.is_automatic:
             decisions = [
                 (row, _deciders(by_listing[row.pk], source)) for row in facts.listings if row.pk not in skipped
@@ -243,32 +241,9 @@ class _Decided(NamedTuple):
     checked: dict[str, Any]
 
 
-@dataclass(slots=True)
-class _LedgerRow:
-    """A row of the ledger to be: a `PriceChange` without the cost of an instance, for there may be a million."""
-
-    listing_id: int
-    version: int
-    price: Decimal
-    previous_price: Decimal | None
-    floor: Decimal | None
-    valid_from: datetime
-    source: str
-    idempotency_key: str
-    binding_rule: str
-    explanation: dict[str, Any]
-    run_id: UUID | None
-    reason: str
-    author_id: int | None
-    approved_by_id: int | None
-    personalised: bool = False
-    prior_price: Decimal | None = None
-    id: int | None = None
-
-
-def _change(row: ListingRow, proposal: Proposal, floor: Decimal | None, decided: _Decided) -> _LedgerRow:
+def _change(row: ListingRow, proposal: Proposal, floor: Decimal | None, decided: _Decided) -> LedgerRow:
     now = decided.now
-    return _LedgerRow(
+    return LedgerRow(
         listing_id=row.pk,
         version=row.price_version + 1,
         price=proposal.price,
@@ -377,42 +352,3 @@ def _floors(facts: PricingFacts[ListingRow], source: PriceSource) -> list[Decima
         floor = np.where(cost > 0, loss_floor_ticks(np.maximum(cost, 0)), MISSING)
     exponent = facts.channel.currency_exponent
     return [None if ticks == MISSING else from_ticks(ticks, exponent) for ticks in floor.tolist()]
-
-
-# The ranges say nothing new: with them alone Postgres knows that it need not read ledger and listings whole.
-MOVE_LISTINGS_SQL = """
-UPDATE catalog_listing listing
-   SET price = change.price, price_version = change.version, price_source = change.source,
-       price_since = change.valid_from, served_revision = nextval('catalog_served_revision')
-  FROM catalog_pricechange change, catalog_product product
- WHERE change.id = ANY(%(changes)s::bigint[]) AND change.id BETWEEN %(first_change)s AND %(last_change)s
-   AND listing.id = change.listing_id AND listing.id BETWEEN %(first_listing)s AND %(last_listing)s
-   AND product.id = listing.product_id
-RETURNING product.sku, listing.served_revision
-"""
-
-
-def _append_to_ledger(changes: list[_LedgerRow], now: datetime, channel: Channel) -> dict[str, int]:
-    """Store the changes and move their listings; return what the storefront has to be served, revisions by SKU."""
-    if not changes:
-        return {}
-    until = max(now, *(change.valid_from for change in changes))
-    rule = price_laws([channel.country])[channel.country]
-    lowest = lowest_recent_prices(listing_ids=[change.listing_id for change in changes], until=until, rule=rule)
-    for change in changes:
-        first = change.previous_price if change.version == 1 else None  # the list price, which no row says
-        change.prior_price = min(
-            (price for price in (lowest.get(change.listing_id), first) if price is not None), default=change.price
-        )
-    copy_rows(PriceChange, changes)
-    keys = [change.id for change in changes if change.id is not None]
-    listings = [change.listing_id for change in changes]
-    ranges = {
-        "first_change": min(keys),
-        "last_change": max(keys),
-        "first_listing": min(listings),
-        "last_listing": max(listings),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(MOVE_LISTINGS_SQL, {"changes": id_array(keys), **ranges})
-        return dict(cursor.fetchall())
