@@ -36,19 +36,29 @@ class Stages:
 
 
 def run_once(channel: Any, stages: Stages) -> Any:
-    """Open a run, compute its chunks in this process, close it, and return it."""
+    """Compute and publish a run in this process, as `optimize_prices` does, and return it."""
     from django.utils import timezone
 
-    from optimizer.services.close_run import close_run
+    from optimizer.services.decide_run import decide_run
     from optimizer.services.open_run import open_run
     from optimizer.services.optimize_chunk import optimize_chunk
+    from optimizer.services.publish_run import Part, finish_publishing, parts_left, publish_part
+    from optimizer.services.side_by_side import side_by_side
     from optimizer.services.solve_together import solve_together
 
+    def compute(first_pk: int) -> None:
+        optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
+
+    def publish(part: Part) -> None:
+        publish_part(run_id=run.pk, part=part, now=timezone.now())
+
     run = stages.timed("open", lambda: open_run(channel=channel, objective="profit", now=timezone.now()))
-    for first_pk in run.chunks.order_by("first_pk").values_list("first_pk", flat=True):
-        stages.timed("chunks", lambda key=first_pk: optimize_chunk(run_id=run.pk, first_pk=key, now=timezone.now()))
-    stages.timed("together", lambda: solve_together(run_id=run.pk, now=timezone.now()))
-    run = stages.timed("close: gate, ledger, cache", lambda: close_run(run_id=run.pk, now=timezone.now()))
+    chunks = list(run.chunks.order_by("first_pk").values_list("first_pk", flat=True))
+    stages.timed("chunks", lambda: list(side_by_side(compute, chunks)))
+    stages.timed("relations, goals", lambda: solve_together(run_id=run.pk, now=timezone.now()))
+    run = stages.timed("guard numbers", lambda: decide_run(run_id=run.pk, now=timezone.now()))
+    stages.timed("gate, ledger, cache", lambda: list(side_by_side(publish, parts_left(run))))
+    run = stages.timed("finish", lambda: finish_publishing(run_id=run.pk, now=timezone.now()))
     assert run.status == "succeeded", run.error
     return run
 

@@ -36,6 +36,8 @@ from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.services.append_to_ledger import LedgerRow, append_to_ledger
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
 from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
+from catalog.services.rollback_check import REFUSAL as ROLLED_BACK
+from catalog.services.rollback_check import is_rolled_back
 from catalog.services.served_records import serve_revisions
 
 
@@ -112,9 +114,9 @@ def publish_prices(
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
     ``quality_ladder`` where it would break the relation of related prices, ``overridden`` where a person's price is in
     force, ``markdown_running`` where a markdown plan sets the price, and ``kill_switch``; for every price
-    ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``. From the commit on the new
-    prices are served. The commit fails with an IntegrityError, and nothing is published, where a kill switch was
-    flipped meanwhile that covers one of the prices.
+    ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``, and ``rolled_back`` where
+    the run was. From the commit on the new prices are served. The commit fails with an IntegrityError, and nothing is
+    published, where a kill switch was flipped meanwhile that covers one of the prices.
 
     A price above its approval policy waits for a second person instead (``waiting``), unless ``approved_by`` names one;
     proposed again after that person said no, it is refused as ``not_approved``. ``is_return``: the price goes back to
@@ -125,6 +127,8 @@ def publish_prices(
     """
     by_listing = _by_listing(proposals, source)
     with transaction.atomic():
+        if run_id is not None and is_rolled_back(run_id):
+            return PublishReport([], [], [], dict.fromkeys(by_listing, ROLLED_BACK))
         lock_listings(listing_ids=list(by_listing))
         facts = _facts(channel, by_listing, now)
         already = _already_published(proposals)

@@ -29,6 +29,7 @@ NOT_PRICED_WORDS = {
     "no_upper_limit": "no rule limits the price upwards: set a ceiling or a maximum change",
     "price_changed_meanwhile": "another price came into force meanwhile",
     "overridden": "a person's price is in force",
+    "rolled_back": "the run was rolled back meanwhile",
     "markdown_running": "a markdown plan sets this price",
     "missing_stock": "the stock is unknown",
     "not_a_minor_unit": "the price is not a whole number of minor units",

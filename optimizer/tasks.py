@@ -6,12 +6,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
+from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import Channel
 from optimizer.models import OptimizationRun, RunChunk
-from optimizer.services.close_run import close_run, fail_run
+from optimizer.services.decide_run import decide_run
+from optimizer.services.end_run import fail_run
 from optimizer.services.open_due_runs import open_due_runs
+from optimizer.services.publish_run import Part, finish_publishing, parts_left, publish_run
 from optimizer.services.refresh_features import RefreshUnderWay, refresh_features
 
 logger = logging.getLogger(__name__)
@@ -25,16 +28,28 @@ def enqueue_chunks(run_id: UUID) -> None:
         optimize_prices.delay(str(run_id), chunk.first_pk, chunk.last_pk)
 
 
+def enqueue_parts(run: OptimizationRun) -> None:
+    """Send a task for every part of a run that waits to be published."""
+    for part in parts_left(run):
+        publish_prices.delay(str(run.pk), part)
+
+
 @shared_task
 def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
-    """Compute one chunk; whoever finishes the last one solves related prices and closes the run."""
+    """Compute one chunk; whoever finishes the last one solves related prices and has the run published."""
     # Imported here: the web process imports this module to send tasks and must not load torch.
     from optimizer.services.optimize_chunk import optimize_chunk
     from optimizer.services.solve_together import solve_together
 
     optimize_chunk(run_id=UUID(run_id), first_pk=first_pk, now=timezone.now())
     solve_together(run_id=UUID(run_id), now=timezone.now())
-    close_run(run_id=UUID(run_id), now=timezone.now())
+    enqueue_parts(decide_run(run_id=UUID(run_id), now=timezone.now()))
+
+
+@shared_task
+def publish_prices(run_id: str, part: Part) -> None:
+    """Publish one part of a run; whoever ends the last one finishes the run."""
+    publish_run(run_id=UUID(run_id), parts=[part], now=timezone.now())
 
 
 @shared_task
@@ -47,23 +62,34 @@ def open_scheduled_runs() -> None:
 @shared_task
 def resume_stalled_runs() -> None:
     """Send again what a lost message or a killed worker left undone; chunks at work are locked and skipped."""
-    for run in OptimizationRun.objects.filter(finished_at=None).order_by("created_at"):
+    under_way = Q(finished_at=None) | Q(status=OptimizationRun.Status.PUBLISHING)
+    for run in OptimizationRun.objects.filter(under_way).order_by("created_at"):
         try:
             _resume(run)
         except Exception as error:  # one run that cannot go on must not hold up the others
             logger.exception("Run %s cannot be resumed", run.pk)
-            if timezone.now() - run.created_at > GIVE_UP_AFTER:
-                fail_run(run_id=run.pk, error=f"given up: {error}", now=timezone.now())
+            _give_up(run, str(error))
+
+
+def _give_up(run: OptimizationRun, error: str) -> None:
+    """Fail a run that was under way for so long that nobody waits for its prices any more."""
+    if timezone.now() - (run.released_at or run.created_at) > GIVE_UP_AFTER:
+        fail_run(run_id=run.pk, error=f"given up: {error}", now=timezone.now())
 
 
 def _resume(run: OptimizationRun) -> None:
-    if run.chunks.filter(finished_at=None).exists():
+    if run.is_publishing:
+        if not parts_left(run):
+            finish_publishing(run_id=run.pk, now=timezone.now())
+        enqueue_parts(run)
+        _give_up(run, run.error or "its prices could not be published for a day")
+    elif run.chunks.filter(finished_at=None).exists():
         enqueue_chunks(run.pk)
     else:
         from optimizer.services.solve_together import solve_together  # as above: not in the web process
 
         solve_together(run_id=run.pk, now=timezone.now())
-        close_run(run_id=run.pk, now=timezone.now())
+        enqueue_parts(decide_run(run_id=run.pk, now=timezone.now()))
 
 
 @shared_task

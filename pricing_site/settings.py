@@ -131,6 +131,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ROUTES = {
     "optimizer.tasks.refresh_feature_store": {"queue": "celery"},  # an exact name goes before a pattern
     "optimizer.tasks.open_scheduled_runs": {"queue": "celery"},
+    "optimizer.tasks.publish_prices": {"queue": "celery"},
     "optimizer.tasks.*": {"queue": "gpu"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "celery"

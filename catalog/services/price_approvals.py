@@ -14,7 +14,7 @@ from catalog.models.price_override import OverrideStatus
 from catalog.services.kill_check import REFUSAL, is_kill_switch
 
 Status = PriceApproval.Status
-GONE_FOR_GOOD = {"price_changed_meanwhile", "unknown_listing", "overridden"}
+GONE_FOR_GOOD = {"price_changed_meanwhile", "unknown_listing", "overridden", "rolled_back"}
 
 
 class OwnRequest(PermissionError):

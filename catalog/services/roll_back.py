@@ -11,6 +11,7 @@ from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import PriceChange, RolledBackPrice, RunRollback
 from catalog.models.listing import PriceSource
 from catalog.selectors.rollbacks import changes_of_run
+from catalog.services.rollback_check import wait_for_publishers
 
 MAX_REASON = 300
 INSERT_BATCH = 5_000
@@ -32,7 +33,8 @@ def roll_back_run(*, run_id: UUID, author: User | None, reason: str, now: dateti
 
     Prices that changed since are left, and prior prices that would break a hard rule today are refused; both are listed
     in `RolledBackPrice`. A second call returns the first one's rollback and does nothing. One transaction, in which the
-    row of the rollback is written first: two callers at once wait for each other.
+    row of the rollback is written first: two callers at once wait for each other. What is left of a run under way is
+    refused from then on.
 
     Raises:
         CannotRollBack: no reason or too long a one; the run changed no price.
@@ -45,6 +47,7 @@ def roll_back_run(*, run_id: UUID, author: User | None, reason: str, now: dateti
     )
     if not is_new:
         return rollback
+    wait_for_publishers(run_id)
     changes = list(changes_of_run(run_id=run_id))
     if not changes:
         raise CannotRollBack(f"run {run_id} changed no price: there is nothing to roll back")

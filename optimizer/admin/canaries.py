@@ -1,9 +1,11 @@
 """A run of which some prices are in force and the others wait: say so, and publish the rest at a click."""
 
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -13,7 +15,9 @@ from catalog.admin.formatting import number, percent
 from catalog.selectors.rollbacks import rollback_of
 from optimizer.admin.rollbacks import may_roll_back
 from optimizer.models import OptimizationRun
-from optimizer.services.canary import WAITS_FOR_RELEASE, CannotRelease, release_run
+from optimizer.services.canary import CannotRelease, release_run
+from optimizer.services.hand_to_gate import WAITS_FOR_RELEASE
+from optimizer.tasks import enqueue_parts
 
 
 def others_wait(run: OptimizationRun) -> bool:
@@ -44,5 +48,6 @@ def release_rest(request: HttpRequest, run_id: UUID) -> HttpResponse:
     except CannotRelease as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{number(run.guard_numbers['outcomes'].get('published', 0))} prices are in force.")
+        transaction.on_commit(partial(enqueue_parts, run), robust=True)
+        messages.success(request, "The rest is being published.")
     return HttpResponseRedirect(admin_url("optimizer_optimizationrun_change", run_id))

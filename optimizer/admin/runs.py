@@ -21,6 +21,7 @@ from optimizer.selectors.portfolios import certificate_words, goal_words
 STATUS_COLOURS = {
     "open": "default",
     "running": "info",
+    "publishing": "info",
     "succeeded": "success",
     "failed": "danger",
     "held": "warning",
@@ -105,7 +106,7 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
     def _roll_back_url(self, request: HttpRequest, run: OptimizationRun) -> str:
         """Return where the button leads; empty where there is nothing to roll back, or not for this person."""
         done = rollback_of(run_id=run.pk) is not None
-        if done or not run.is_finished or not may_roll_back(request) or not changes_of_run(run_id=run.pk).exists():
+        if done or not may_roll_back(request) or not changes_of_run(run_id=run.pk).exists():
             return ""
         return admin_url("optimizer_optimizationrun_roll_back", run.pk)
 
@@ -113,9 +114,11 @@ class OptimizationRunAdmin(ReadOnlyAdmin):
         if run.is_finished:
             return ""
         total, left = run.chunks.count(), run.chunks.filter(finished_at=None).count()
-        if not left:
-            return "All prices are computed; relations and goals, the gate and the ledger are at work."
-        return f"{total - left} of {total} chunks are done."
+        if left:
+            return f"{total - left} of {total} chunks are done."
+        if not run.is_publishing:
+            return "All prices are computed; relations and goals are at work."
+        return f"The prices of {run.chunks.exclude(published_at=None).count()} of {total} chunks are published."
 
     @display(description="Started")
     def started_column(self, run: OptimizationRun) -> str:

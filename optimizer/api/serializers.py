@@ -46,7 +46,7 @@ class RunSerializer(serializers.ModelSerializer[OptimizationRun]):
         ]  # fmt: skip
 
     def get_progress(self, run: Any) -> dict[str, int]:
-        return {"chunks": run.chunks_total, "done": run.chunks_done}
+        return {"chunks": run.chunks_total, "done": run.chunks_done, "published": run.chunks_published}
 
 
 class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):

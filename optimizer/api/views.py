@@ -32,7 +32,7 @@ from optimizer.selectors.explanations import explanation_of
 from optimizer.selectors.runs import priced_recommendations, run_by_id, unpublished_recommendations
 from optimizer.services.canary import CannotRelease, release_run
 from optimizer.services.open_run import CannotOptimize, open_run
-from optimizer.tasks import enqueue_chunks
+from optimizer.tasks import enqueue_chunks, enqueue_parts
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="A retry with the same key gets the first answer."
@@ -110,11 +110,11 @@ class ReleaseRunView(APIView):
         operation_id="release_optimization_run",
         parameters=[IDEMPOTENCY_KEY],
         request=None,
-        responses=RunSerializer,
+        responses={202: OpenApiResponse(RunSerializer, description="Poll the run until it is finished.")},
         tags=["optimisation runs"],
     )
     def post(self, request: Request, run_id: UUID) -> Response:
-        """Publish the prices of a run that wait for its canary share; done already, this changes nothing."""
+        """Have workers publish the prices of a run that wait for its canary share; asked again, nothing changes."""
         return answer_once(request, partial(self._release, request, run_id))
 
     def _release(self, request: Request, run_id: UUID) -> Response:
@@ -123,7 +123,8 @@ class ReleaseRunView(APIView):
             run = release_run(run_id=required_run(run_id).pk, author=author, now=timezone.now())
         except CannotRelease as error:
             raise Problem("conflict", 409, str(error)) from error
-        return Response(RunSerializer(required_run(run.pk)).data)
+        transaction.on_commit(partial(enqueue_parts, run), robust=True)
+        return Response(RunSerializer(required_run(run.pk)).data, status=202)
 
 
 @extend_schema_view(get=extend_schema(operation_id="optimization_run_results", tags=["optimisation runs"]))

@@ -14,6 +14,7 @@ class OptimizationRun(models.Model):
     class Status(models.TextChoices):
         OPEN = "open"
         RUNNING = "running"
+        PUBLISHING = "publishing"
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         HELD = "held", "held by a guard number"
@@ -42,6 +43,9 @@ class OptimizationRun(models.Model):
     groups_solved_at = models.DateTimeField(null=True, help_text="When related products got their joint prices.")
     group_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often that was begun.")
     goals = models.JSONField(default=dict, help_text="What is asked of all prices together, as it was at the opening.")
+    related_published_at = models.DateTimeField(null=True, help_text="When families and ladders went to the gate.")
+    released_at = models.DateTimeField(null=True, help_text="When somebody had the rest of a canary published.")
+    released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     portfolio_solved_at = models.DateTimeField(null=True, help_text="When prices were chosen for these goals.")
     portfolio_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often that was begun.")
     portfolio = models.JSONField(default=dict, help_text="The certificate: value, bound, gap; what each goal costs.")
@@ -57,6 +61,10 @@ class OptimizationRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.objective} {str(self.id)[:8]}"
+
+    @property
+    def is_publishing(self) -> bool:
+        return self.status == self.Status.PUBLISHING
 
     @property
     def is_finished(self) -> bool:
@@ -103,6 +111,7 @@ class RunChunk(models.Model):
     first_pk = models.BigIntegerField()
     last_pk = models.BigIntegerField()
     finished_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True, help_text="When its prices went to the gate.")
     attempts = models.PositiveSmallIntegerField(default=0)
     seconds = models.FloatField(null=True)
 

@@ -7,11 +7,13 @@ from optimizer.models import OptimizationRun, Recommendation
 
 
 def run_by_id(*, run_id: UUID) -> OptimizationRun | None:
-    """Return a run with ``chunks_total`` and ``chunks_done`` counted."""
+    """Return a run with ``chunks_total``, ``chunks_done`` and ``chunks_published`` counted."""
     return (
         OptimizationRun.objects.select_related("channel", "fit")
         .annotate(
-            chunks_total=Count("chunks"), chunks_done=Count("chunks", filter=Q(chunks__finished_at__isnull=False))
+            chunks_total=Count("chunks"),
+            chunks_done=Count("chunks", filter=Q(chunks__finished_at__isnull=False)),
+            chunks_published=Count("chunks", filter=Q(chunks__published_at__isnull=False)),
         )
         .filter(pk=run_id)
         .first()

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from optimizer.models import OptimizationRun, RunChunk
-from optimizer.services.close_run import fail_run
+from optimizer.services.end_run import fail_run
 from optimizer.services.garbage import collection_paused
 from optimizer.services.recommendations import recommend
 

@@ -14,11 +14,12 @@ from catalog.models import Listing
 from catalog.selectors.listing_rows import listing_rows
 from catalog.selectors.pricing_facts import pricing_facts
 from catalog.services.kill_check import is_kill_switch
+from catalog.services.rollback_check import is_rolled_back
 from optimizer.assumptions import Assumptions
 from optimizer.models import OptimizationRun, Recommendation, Simulation
 from optimizer.selectors.guard_numbers import broken_limit, guard_numbers
 from optimizer.selectors.simulations import recorded_states
-from optimizer.services.publish_run import priced, publish_recommendations, record_outcomes
+from optimizer.services.hand_to_gate import priced, publish_recommendations, record_outcomes
 from optimizer.services.what_if import listing_states
 
 EXAMPLES = 100
@@ -86,6 +87,7 @@ def _promote(run_id: UUID, expected: str, author: User | None, now: datetime) ->
     _refuse_unfinished(run)
     if expected != simulation.fingerprint:
         raise WorldMoved("this is not the state that the simulation was computed on: read it again", 0, [])
+    is_rolled_back(run.pk)  # a lock that goes before those of listings
     _refuse_moved(simulation, now)
     _refuse_broken_limit(simulation)
     report = publish_recommendations(

@@ -1,109 +1,122 @@
-"""Hand a run's prices to the gate, slice by slice in one transaction, and write down what it did with them."""
+"""Publish what a run decided, part by part: whoever comes takes a part that nobody is at.
 
-from collections.abc import Callable, Iterator, Sequence
+A part is a chunk's listings, or all members of families and ladders, whose prices the gate judges as a set. Each part
+is a transaction of its own: its ledger rows, listings and outcomes change together or not at all, and nobody who
+overrides a price waits for the whole run. A part that was killed is as if never begun.
+"""
+
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-import orjson
-from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
-from catalog.gate import Proposal, PublishReport, lock_listings, publish_prices
-from catalog.models import PriceGroupMember
-from catalog.models.listing import PriceSource
-from catalog.reading import read_tuples
-from catalog.services.parking import WAITS_FOR_APPROVAL
-from optimizer.models import OptimizationRun, Recommendation
+from catalog.services.kill_check import is_kill_switch
+from optimizer.models import OptimizationRun, Recommendation, RunChunk
+from optimizer.selectors.guard_numbers import guard_numbers
+from optimizer.services.end_run import hold_run
+from optimizer.services.garbage import collection_paused
+from optimizer.services.hand_to_gate import WAITS_FOR_RELEASE, priced, publish_recommendations, record_outcomes, related
 
-SLICE: Final = 10_000
-"""Prices that the gate gets at a time: what they are explained by is in memory only so long. 0.2 GiB."""
+Part = int | None
+"""The first listing of a chunk; None: the members of families and ladders."""
+
+KILLED: Final = "a kill switch was flipped meanwhile: what was not yet in force was not published"
 
 
-def publish_recommendations(
-    *,
-    run: OptimizationRun,
-    rows: QuerySet[Recommendation],
-    author: User | None,
-    reason: str,
-    now: datetime,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> PublishReport:
-    """Hand the prices of some of a run's rows to the gate; call it in the transaction that records the outcomes.
+def begin_publishing(run: OptimizationRun, *, now: datetime) -> None:
+    """Have every part of a run wait to be published; the caller holds the run's lock and saves it."""
+    run.status, run.error = OptimizationRun.Status.PUBLISHING, ""
+    run.related_published_at = None if _to_publish(run).filter(related(run)).exists() else now
+    run.chunks.update(published_at=None)
 
-    All listings are locked first, in primary-key order. Members of families and ladders come in one slice: the gate
-    judges the prices of a group as a set. ``progress`` is told how many of how many the gate has seen.
+
+def parts_left(run: OptimizationRun) -> list[Part]:
+    """Return the parts of a run that wait to be published."""
+    if not run.is_publishing:
+        return []
+    chunks = run.chunks.filter(published_at=None).order_by("first_pk").values_list("first_pk", flat=True)
+    return [*([None] if run.related_published_at is None else []), *chunks]
+
+
+def publish_part(*, run_id: uuid.UUID, part: Part, now: datetime) -> None:
+    """Hand one part to the gate, once; where it is done, or another process is at it, do nothing.
+
+    A kill switch that was flipped meanwhile undoes the part and holds the run. What else goes wrong is written down
+    with the run and raised.
     """
-    listing_ids = list(rows.order_by("listing").values_list("listing", flat=True))
-    lock_listings(listing_ids=listing_ids)
-    report, seen = PublishReport([], [], [], {}), 0
-    for proposals in _slices(run, rows):
-        part = publish_prices(
-            channel=run.channel,
-            proposals=proposals,
-            source=PriceSource.OPTIMIZER,
-            now=now,
-            author=author,
-            run_id=run.pk,
-            reason=reason,
-        )
-        report, seen = report.and_also(part), seen + len(proposals)
-        progress(seen, len(listing_ids))
-    return report
+    try:
+        with collection_paused(), transaction.atomic():
+            _publish_related(run_id, now) if part is None else _publish_chunk(run_id, part, now)
+    except IntegrityError as error:
+        if not is_kill_switch(error):
+            raise
+        hold_run(run_id=run_id, error=KILLED, now=now)
+    except Exception as error:
+        OptimizationRun.objects.filter(pk=run_id).update(error=f"{_named(part)}: {error}")
+        raise
 
 
-def priced(run: OptimizationRun) -> QuerySet[Recommendation]:
-    return Recommendation.objects.filter(run=run, price__isnull=False)
+@transaction.atomic
+def finish_publishing(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
+    """Finish a run of which every part is published; else return it as it is."""
+    run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
+    if not run.is_publishing or parts_left(run):
+        return run
+    waits = priced(run).filter(outcome_reason=WAITS_FOR_RELEASE).exists()
+    run.status = OptimizationRun.Status.CANARY if waits else OptimizationRun.Status.SUCCEEDED
+    run.guard_numbers, run.finished_at, run.error = guard_numbers(run=run), run.finished_at or now, ""
+    run.save(update_fields=["status", "guard_numbers", "finished_at", "error"])
+    return run
 
 
-def related(run: OptimizationRun) -> Q:
-    """Return the condition on rows whose product is in a family or ladder."""
-    here = Q(group__channel=run.channel) | Q(group__channel=None)
-    return Q(listing__product__in=PriceGroupMember.objects.filter(here).values("product"))
+def publish_run(*, run_id: uuid.UUID, parts: Iterable[Part], now: datetime) -> OptimizationRun:
+    """Publish these parts one after the other and finish the run if they were the last."""
+    for part in parts:
+        publish_part(run_id=run_id, part=part, now=now)
+    return finish_publishing(run_id=run_id, now=now)
 
 
-def _slices(run: OptimizationRun, rows: QuerySet[Recommendation]) -> Iterator[list[Proposal]]:
-    if together := _proposals(run, rows.filter(related(run))):
-        yield together
-    others, after = rows.exclude(related(run)).order_by("listing"), 0
-    while proposals := _proposals(run, others.filter(listing__gt=after)[:SLICE]):
-        after = proposals[-1].listing_id
-        yield proposals
+def _publish_related(run_id: uuid.UUID, now: datetime) -> None:
+    run = _locked(run_id)
+    if not run.is_publishing or run.related_published_at is not None:
+        return
+    _publish(run, _to_publish(run).filter(related(run)), now)
+    run.related_published_at = now
+    run.save(update_fields=["related_published_at"])
 
 
-def _proposals(run: OptimizationRun, rows: QuerySet[Recommendation]) -> list[Proposal]:
-    return [
-        _proposal(f"run:{run.pk}", *row)
-        for row in read_tuples(rows.values_list("listing_id", "price", "binding_rule", "explanation"))
-    ]
+def _publish_chunk(run_id: uuid.UUID, first_pk: int, now: datetime) -> None:
+    waiting = RunChunk.objects.filter(run_id=run_id, first_pk=first_pk, published_at=None)
+    chunk = waiting.select_for_update(skip_locked=True).first()
+    if chunk is None:
+        return
+    # Read only now: whoever holds the run locks its chunks first.
+    run = OptimizationRun.objects.select_related("channel").get(pk=run_id)
+    if not run.is_publishing:
+        return
+    rows = _to_publish(run).filter(listing__gte=chunk.first_pk, listing__lte=chunk.last_pk).exclude(related(run))
+    _publish(run, rows, now)
+    chunk.published_at = now
+    chunk.save(update_fields=["published_at"])
 
 
-def _proposal(key: str, listing_id: int, price: Decimal, binding_rule: str, explanation: str) -> Proposal:
-    decided: dict[str, Any] = orjson.loads(explanation)
-    return Proposal(
-        listing_id=listing_id,
-        price=price,
-        idempotency_key=key,
-        expected_version=decided["inputs"]["current_price"]["version"],
-        binding_rule=binding_rule,
-        explanation=decided,
-    )
+def _named(part: Part) -> str:
+    return "families and ladders" if part is None else f"prices from listing {part}"
 
 
-def record_outcomes(*, run: OptimizationRun, report: PublishReport) -> None:
-    """Write down what the gate did with each price of a run."""
-    outcome = Recommendation.Outcome
-    _mark(run, [*report.published, *report.already_published], outcome=outcome.PUBLISHED)
-    _mark(run, report.unchanged, outcome=outcome.UNCHANGED)
-    _mark(run, report.waiting, outcome_reason=WAITS_FOR_APPROVAL)
-    for reason in sorted(set(report.refused.values())):
-        refused = [listing for listing, why in report.refused.items() if why == reason]
-        _mark(run, refused, outcome=outcome.REFUSED, outcome_reason=reason)
+def _locked(run_id: uuid.UUID) -> OptimizationRun:
+    return OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
 
 
-def _mark(run: OptimizationRun, listing_ids: Sequence[int], **values: str) -> None:
-    for start in range(0, len(listing_ids), SLICE):
-        part = listing_ids[start : start + SLICE]
-        # The range says nothing new: with it alone Postgres knows that it need not read the whole run.
-        between = Recommendation.objects.filter(run=run, listing_id__gte=min(part), listing_id__lte=max(part))
-        between.filter(listing_id__any_of=part).update(**values)
+def _to_publish(run: OptimizationRun) -> QuerySet[Recommendation]:
+    return priced(run).filter(outcome=Recommendation.Outcome.WAITING, outcome_reason="")
+
+
+def _publish(run: OptimizationRun, rows: QuerySet[Recommendation], now: datetime) -> None:
+    author = run.requested_by if run.released_at is None else run.released_by
+    reason = f"{run.get_objective_display()} run"
+    report = publish_recommendations(run=run, rows=rows, author=author, reason=reason, now=now)
+    record_outcomes(run=run, report=report)

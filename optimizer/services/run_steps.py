@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from optimizer.models import OptimizationRun
-from optimizer.services.close_run import fail_run
+from optimizer.services.end_run import fail_run
 from optimizer.services.garbage import collection_paused
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS
 
@@ -63,5 +63,6 @@ def _do(step: RunStep, run_id: uuid.UUID, now: datetime, work: Callable[[Optimiz
 def _waiting(step: RunStep, run_id: uuid.UUID) -> OptimizationRun | None:
     """Return the run, locked, if its chunks are done and this step is not."""
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
-    done = run.is_finished or getattr(run, step.done) is not None or run.chunks.filter(finished_at=None).exists()
+    decided = run.is_finished or run.is_publishing
+    done = decided or getattr(run, step.done) is not None or run.chunks.filter(finished_at=None).exists()
     return None if done else run

@@ -33,7 +33,7 @@ from optimizer.services import replan_markdowns as markdowns
 from optimizer.services.markdown_plans import start_markdown_plan
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
-from optimizer.tasks import replan_markdown_plans, resume_stalled_runs
+from optimizer.tasks import publish_prices, replan_markdown_plans, resume_stalled_runs
 from streaming import handlers
 from streaming.messages import Message
 from streaming.topics import Topic
@@ -76,6 +76,7 @@ def shop(tmp_path, monkeypatch):
     api, admin = APIClient(), Client()
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {ApiKey.issue(name='test', scopes=list(Scope.values), owner=boss)[1]}")
     admin.force_login(boss)
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)  # the queue, at once
     return Shop(listing, boss, api, admin, tmp_path, monkeypatch)
 
 

@@ -31,7 +31,7 @@ from catalog.cached_values import Kind, decoded, namespace, price_name
 from pricing_site.embedded.servers import EmbeddedServers
 
 ROOT = Path(__file__).parents[2]
-PRODUCTS, CHUNK, SLICE = 400, 25, 40
+PRODUCTS, CHUNK, SLICE = 400, 25, 10
 STAGES = {
     "chunks": "SELECT count(*) >= 3 FROM optimizer_runchunk WHERE run_id = %s AND finished_at IS NOT NULL",
     "goals": "SELECT count(*) = 0 FROM optimizer_runchunk WHERE run_id = %s AND finished_at IS NULL",
@@ -89,9 +89,9 @@ def run_command(code: str) -> None:
     """Run `optimize_prices` in small steps."""
     from django.core.management import call_command
 
-    from optimizer.services import open_run, publish_run
+    from optimizer.services import hand_to_gate, open_run
 
-    open_run.CHUNK_LISTINGS, publish_run.SLICE = CHUNK, SLICE  # type: ignore[misc]  # the drill's, in its own process
+    open_run.CHUNK_LISTINGS, hand_to_gate.SLICE = CHUNK, SLICE  # type: ignore[misc]  # the drill's, in its own process
     call_command("optimize_prices", channel=code, key=code)
 
 

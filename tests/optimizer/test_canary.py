@@ -21,7 +21,9 @@ from optimizer.services.canary import CannotRelease, release_run
 from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
+from optimizer.services.publish_run import parts_left, publish_run
 from optimizer.services.solve_together import solve_together
+from optimizer.tasks import publish_prices
 from tests.factories import make_api_key, make_listing, publish
 from tests.optimizer.factories import make_fit
 
@@ -38,7 +40,8 @@ def canary(listings: list[Listing], **fields) -> OptimizationRun:
 
 
 def released(run: OptimizationRun) -> OptimizationRun:
-    return release_run(run_id=run.pk, author=None, now=timezone.now())
+    run = release_run(run_id=run.pk, author=None, now=timezone.now())
+    return publish_run(run_id=run.pk, parts=parts_left(run), now=timezone.now())
 
 
 def test_a_share_is_published_and_the_rest_on_release():
@@ -120,7 +123,7 @@ def test_the_command_releases_and_refuses_in_one_line(capsys):
         call_command("optimize_prices", "--canary-share=5")
 
 
-def test_the_api_opens_a_canary_and_releases_it():
+def test_the_api_opens_a_canary_and_has_it_released(monkeypatch, django_capture_on_commit_callbacks):
     listings = [make_listing() for _ in range(3)]
     make_fit(listings[0].channel, listings)
     client = APIClient()
@@ -133,12 +136,18 @@ def test_the_api_opens_a_canary_and_releases_it():
     optimize_chunk(run_id=run.pk, first_pk=run.chunks.get().first_pk, now=timezone.now())
     close_run(run_id=run.pk, now=timezone.now())
     assert client.get(path).json()["status"] == "canary"
-    assert client.post(f"{path}/release").json()["guard_numbers"]["outcomes"] == {"published": 3}
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)
+    with django_capture_on_commit_callbacks(execute=True):
+        released = client.post(f"{path}/release")
+    assert (released.status_code, released.json()["status"]) == (202, "publishing")
+    found = client.get(path).json()
+    assert found["guard_numbers"]["outcomes"] == {"published": 3}
+    assert found["progress"] == {"chunks": 1, "done": 1, "published": 1}
     wrong = client.post("/api/v1/optimization-runs", {"canary_share": "1.5"})
     assert wrong.status_code == 400 and "canary_share" in str(wrong.json())
 
 
-def test_the_runs_page_says_what_waits_and_publishes_the_rest():
+def test_the_runs_page_says_what_waits_and_has_the_rest_published(monkeypatch, django_capture_on_commit_callbacks):
     run = canary([make_listing() for _ in range(4)], canary_share=Decimal("0.25"))
     owner = User.objects.create_user("owner", is_staff=True)
     owner.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["optimizer", "catalog"]))
@@ -148,10 +157,14 @@ def test_the_runs_page_says_what_waits_and_publishes_the_rest():
     assert "3 others wait" in page and 'id="release"' in page
     release = admin_url("optimizer_optimizationrun_release", run.pk)
     assert client.get(release).status_code == 405
-    after = client.post(release, follow=True).content.decode()
-    assert "4 prices are in force" in after and 'id="release"' not in after
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)
+    with django_capture_on_commit_callbacks(execute=True):
+        after = client.post(release, follow=True).content.decode()
+    assert "The rest is being published" in after and "0 of 1 chunks are published" in after
+    assert 'id="release"' not in after
     run.refresh_from_db()
-    assert run.status == "succeeded"
+    assert (run.status, run.guard_numbers["outcomes"]) == ("succeeded", {"published": 4})
+    assert set(PriceChange.objects.filter(run_id=run.pk).values_list("author__username", flat=True)) == {None, "owner"}
 
 
 def test_whoever_may_only_look_cannot_publish_the_rest():

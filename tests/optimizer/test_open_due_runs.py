@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from optimizer import tasks
 from optimizer.models import OptimizationRun, RunSchedule
-from optimizer.services.close_run import fail_run
+from optimizer.services.end_run import fail_run
 from optimizer.services.open_due_runs import open_due_runs
 from tests.factories import make_channel, make_listing
 from tests.optimizer.factories import make_fit

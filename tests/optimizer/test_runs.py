@@ -8,13 +8,15 @@ from catalog.models import Listing, PriceChange, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.replay import replay_price
+from optimizer.services import hand_to_gate
 from optimizer.services import open_run as open_run_module
-from optimizer.services import publish_run
-from optimizer.services.close_run import close_run, fail_run
+from optimizer.services.close_run import close_run
+from optimizer.services.decide_run import decide_run
+from optimizer.services.end_run import fail_run
 from optimizer.services.open_run import CannotOptimize, open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
 from optimizer.services.solve_together import solve_together
-from optimizer.tasks import resume_stalled_runs
+from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 
@@ -256,14 +258,14 @@ def test_a_run_that_cannot_be_closed_does_not_hold_up_the_others(monkeypatch):
     stuck, other = opened(make_listing()), opened(make_listing(channel=make_channel("de", currency="EUR")))
     for run in (stuck, other):
         compute(run)
-    real = close_run
 
-    def close_all_but_the_first(*, run_id, now):
+    def decide_on_all_but_the_first(*, run_id, now):
         if run_id == stuck.pk:
             raise RuntimeError("no such luck")
-        return real(run_id=run_id, now=now)
+        return decide_run(run_id=run_id, now=now)
 
-    monkeypatch.setattr("optimizer.tasks.close_run", close_all_but_the_first)
+    monkeypatch.setattr("optimizer.tasks.decide_run", decide_on_all_but_the_first)
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)
     resume_stalled_runs()
     other.refresh_from_db()
     assert other.status == "succeeded"
@@ -274,7 +276,7 @@ def test_a_run_that_cannot_be_closed_does_not_hold_up_the_others(monkeypatch):
 
 
 def test_a_run_is_published_in_slices_and_families_as_a_whole(monkeypatch):
-    monkeypatch.setattr(publish_run, "SLICE", 2)
+    monkeypatch.setattr(hand_to_gate, "SLICE", 2)
     listings = [make_listing(list_price=Decimal(10 + number)) for number in range(5)]
     family = PriceGroup.objects.create(kind="family", name="mugs")
     one, two = make_listing(), make_listing(unit_cost=Decimal("4.00"))
@@ -283,9 +285,9 @@ def test_a_run_is_published_in_slices_and_families_as_a_whole(monkeypatch):
     run = opened(one, *listings, two)
     compute(run)
     calls = []
-    publish = publish_run.publish_prices
+    publish = hand_to_gate.publish_prices
     monkeypatch.setattr(
-        publish_run,
+        hand_to_gate,
         "publish_prices",
         lambda **given: calls.append({each.listing_id for each in given["proposals"]}) or publish(**given),
     )
@@ -298,7 +300,7 @@ def test_a_run_is_published_in_slices_and_families_as_a_whole(monkeypatch):
 
 
 def test_refused_in_one_slice_the_others_are_published(monkeypatch):
-    monkeypatch.setattr(publish_run, "SLICE", 1)
+    monkeypatch.setattr(hand_to_gate, "SLICE", 1)
     held, free = make_listing(), make_listing()
     run = opened(held, free)
     compute(run)

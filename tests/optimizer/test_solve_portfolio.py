@@ -17,7 +17,7 @@ from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
 from optimizer.services.solve_portfolio import solve_portfolio
 from optimizer.services.solve_together import solve_together
-from optimizer.tasks import resume_stalled_runs
+from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 from tests.optimizer.test_solve_price_groups import kill_in_the_middle
@@ -185,9 +185,10 @@ def test_a_family_keeps_one_price_under_goals_and_hears_of_it():
         assert "relatives" in explanation_of(listing=listings[0], now=timezone.now())["replay"].note
 
 
-def test_a_run_whose_worker_was_killed_before_its_goals_is_gone_on_with():
+def test_a_run_whose_worker_was_killed_before_its_goals_is_gone_on_with(monkeypatch):
     RunGoals.objects.create(channel=make_channel(), most_changes=2)
     run = computed(a_shop())
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)
     resume_stalled_runs()
     run.refresh_from_db()
     assert run.status == "succeeded" and run.guard_numbers["changed"] == 2

@@ -19,7 +19,7 @@ from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.solve_price_groups import solve_price_groups
-from optimizer.tasks import resume_stalled_runs
+from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 
@@ -74,9 +74,10 @@ def test_groups_are_not_solved_before_the_last_chunk():
     assert not solve_price_groups(run_id=run.pk, now=timezone.now())
 
 
-def test_a_run_whose_worker_was_killed_before_its_groups_is_gone_on_with():
+def test_a_run_whose_worker_was_killed_before_its_groups_is_gone_on_with(monkeypatch):
     one, two = two_of_a_family()
     run = computed(one, two)
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)
     resume_stalled_runs()
     run.refresh_from_db()
     assert run.status == "succeeded" and PriceChange.objects.count() == 2

@@ -1,13 +1,9 @@
-import threading
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
@@ -15,10 +11,10 @@ from rich.progress import Progress
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.models import OptimizationRun
 from optimizer.report.summary import summary_table
-from optimizer.services.close_run import close_run
+from optimizer.services.decide_run import decide_run
 from optimizer.services.open_run import CannotOptimize, open_run
-
-CHUNKS_AT_ONCE = 2
+from optimizer.services.publish_run import Part, finish_publishing, parts_left, publish_part
+from optimizer.services.side_by_side import side_by_side
 
 
 def canary_share(text: str) -> Decimal:
@@ -64,17 +60,8 @@ class Command(BaseCommand):
             raise CommandError(run.error)
 
 
-def _overlapping(compute: Callable[[int], None], waiting: Sequence[int]) -> Iterator[None]:
-    """Compute chunks, two at a time: while one waits for the database, which reads or writes, the other computes."""
-    if len(waiting) < 2:
-        yield from map(compute, waiting)
-        return
-    with ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
-        yield from pool.map(compute, waiting)
-
-
 def finish_run(run: OptimizationRun) -> OptimizationRun:
-    """Compute what is left of a run in this process, with progress, and close it."""
+    """Compute what is left of a run in this process, with progress, and publish it."""
     # Imported here: `manage.py help` loads every command and need not load torch.
     from optimizer.services.optimize_chunk import optimize_chunk
     from optimizer.services.solve_together import solve_together
@@ -84,21 +71,19 @@ def finish_run(run: OptimizationRun) -> OptimizationRun:
     waiting = list(left.values_list("first_pk", flat=True))
 
     def compute(first_pk: int) -> None:
-        try:
-            optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
-        finally:
-            if threading.current_thread() is not threading.main_thread():
-                connection.close()
+        optimize_chunk(run_id=run.pk, first_pk=first_pk, now=timezone.now())
+
+    def publish(part: Part) -> None:
+        publish_part(run_id=run.pk, part=part, now=timezone.now())
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        for _ in progress.track(_overlapping(compute, waiting), total=len(waiting), description="optimise"):
+        for _ in progress.track(side_by_side(compute, waiting), total=len(waiting), description="optimise"):
             pass
-        after = progress.add_task("relations and goals", total=None)
+        together = progress.add_task("relations and goals", total=None)
         solve_together(run_id=run.pk, now=timezone.now())
-        progress.update(after, description="gate and ledger")
-
-        def seen(done: int, total: int) -> None:
-            last = ", then the cache" if done == total else ""
-            progress.update(after, completed=done, total=total, description=f"gate and ledger{last}")
-
-        return close_run(run_id=run.pk, now=timezone.now(), progress=seen)
+        run = decide_run(run_id=run.pk, now=timezone.now())
+        progress.remove_task(together)
+        parts = parts_left(run)
+        for _ in progress.track(side_by_side(publish, parts), total=len(parts), description="gate, ledger, cache"):
+            pass
+        return finish_publishing(run_id=run.pk, now=timezone.now())

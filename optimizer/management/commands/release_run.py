@@ -5,10 +5,12 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
+from rich.progress import track
 
 from catalog.arguments import a_user
 from optimizer.report.summary import summary_table
 from optimizer.services.canary import CannotRelease, release_run
+from optimizer.services.publish_run import parts_left, publish_run
 
 
 class Command(BaseCommand):
@@ -23,4 +25,6 @@ class Command(BaseCommand):
             run = release_run(run_id=options["run_id"], author=options["author"], now=timezone.now())
         except CannotRelease as error:
             raise CommandError(str(error), returncode=2) from error
+        parts = track(parts_left(run), "gate and ledger", console=Console(stderr=True), transient=True)
+        run = publish_run(run_id=run.pk, parts=parts, now=timezone.now())
         Console().print(summary_table(run))

@@ -39,7 +39,7 @@ def test_opening_a_run_sends_one_message_a_chunk_with_keys_only(client, sent, dj
     assert response.status_code == 202 and response["Location"] == f"{RUNS}/{run.pk}"
     assert response.json()["status"] == "open" and run.objective == "revenue"
     assert sent == [(str(run.pk), listing.pk, listing.pk)]
-    assert client.get(response["Location"]).json()["progress"] == {"chunks": 1, "done": 0}
+    assert client.get(response["Location"]).json()["progress"] == {"chunks": 1, "done": 0, "published": 0}
 
 
 @pytest.mark.parametrize(
