@@ -9,7 +9,7 @@ from catalog.models.money import MoneyField
 class PriceChange(models.Model):
     """One published price: audit trail, price history and outbox in one row. Append-only, by a database trigger."""
 
-    listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="price_changes")
+    listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="price_changes", db_index=False)
     version = models.PositiveBigIntegerField(help_text="1, 2, 3 … within the listing; the ETag of the price.")
     price = MoneyField()
     previous_price = MoneyField(null=True)
@@ -18,12 +18,15 @@ class PriceChange(models.Model):
 
     source = models.CharField(max_length=16, choices=PriceSource)
     reason = models.CharField(max_length=300, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
+        db_index=False,
         help_text="The second person, where one was needed.",
     )
     run_id = models.UUIDField(null=True)
@@ -52,6 +55,8 @@ class PriceChange(models.Model):
             models.Index(fields=["listing", "-valid_from"], name="ledger_history"),
             models.Index(fields=["run_id"], name="ledger_run"),
             models.Index(fields=["source", "-id"], name="ledger_source"),
+            models.Index(fields=["author"], name="ledger_author", condition=Q(author__isnull=False)),
+            models.Index(fields=["approved_by"], name="ledger_approved_by", condition=Q(approved_by__isnull=False)),
         ]
 
     def __str__(self) -> str:

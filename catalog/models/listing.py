@@ -57,7 +57,7 @@ def assumed_facts(**flags: bool) -> list[str]:
 class Listing(models.Model):
     """A product in a channel: its facts for pricing and the price in force. Only the publish gate writes the price."""
 
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="listings")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="listings", db_index=False)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="listings")
 
     list_price = MoneyField(help_text="The shop's own price; served while nothing else was published.")

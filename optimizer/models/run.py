@@ -132,7 +132,7 @@ class Recommendation(models.Model):
         REFUSED = "refused"
         UNPRICED = "unpriced", "not priced"
 
-    run = models.ForeignKey(OptimizationRun, on_delete=models.CASCADE, related_name="recommendations")
+    run = models.ForeignKey(OptimizationRun, on_delete=models.CASCADE, related_name="recommendations", db_index=False)
     listing = models.ForeignKey("catalog.Listing", on_delete=models.CASCADE, related_name="+")
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.WAITING)
     outcome_reason = models.CharField(max_length=64, blank=True)
@@ -163,7 +163,14 @@ class Recommendation(models.Model):
                 name="recommendation_priced_or_not",
             ),
         ]
-        indexes = [models.Index(fields=["run", "outcome"], name="recommendation_outcome")]
+        # A row that is published as it was meant to be is in no index but those of its keys.
+        indexes = [
+            models.Index(
+                fields=["run", "outcome"],
+                name="recommendation_not_published",
+                condition=Q(outcome__in=["refused", "unpriced"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.listing_id}: {self.price}"

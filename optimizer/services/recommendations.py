@@ -1,7 +1,11 @@
 """Optimise some listings of a run with the engine and store what it recommends."""
 
 import math
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.conf import settings
@@ -89,38 +93,54 @@ def _demand_at_current_price(
     return demand, math.hypot(estimate.log_demand_sd, spread), estimate.mean, estimate.sd
 
 
-def _recommendation(decision: ChunkDecision, index: int) -> Recommendation:
+@dataclass(slots=True)
+class RecommendationRow:
+    """A row to be: a `Recommendation` without the cost of an instance, for there may be a million."""
+
+    run_id: UUID
+    listing_id: int
+    previous_price: Decimal
+    explanation: dict[str, Any]
+    outcome: str = Recommendation.Outcome.WAITING.value
+    outcome_reason: str = ""
+    price: Decimal | None = None
+    binding_rule: str = ""
+    expected_demand: float | None = None
+    expected_revenue: float | None = None
+    expected_profit: float | None = None
+    profit_p05: float | None = None
+    profit_p95: float | None = None
+    demand_before: float | None = None
+    revenue_before: float | None = None
+    profit_before: float | None = None
+    profit_change_mean: float | None = None
+    profit_change_sd: float | None = None
+    probability_better: float | None = None
+    revenue_change_sd: float | None = None
+    id: int | None = None
+
+
+def _recommendation(decision: ChunkDecision, index: int) -> RecommendationRow:
     result, listing = decision.result, decision.facts.listings[index]
-    exponent = decision.facts.channel.currency_exponent
-    explanation = explain(decision, index)
+    row = RecommendationRow(decision.run.pk, listing.pk, listing.price_in_force, explain(decision, index))
     ticks = result["price_ticks"][index]
     if ticks == MISSING:
-        return Recommendation(
-            run=decision.run,
-            listing_id=listing.pk,
-            outcome=Recommendation.Outcome.UNPRICED,
-            outcome_reason=UNPRICED_REASONS[result["unpriced"][index]],
-            previous_price=listing.price_in_force,
-            explanation=explanation,
-        )
+        row.outcome = Recommendation.Outcome.UNPRICED.value
+        row.outcome_reason = UNPRICED_REASONS[result["unpriced"][index]]
+        return row
+    exponent = decision.facts.channel.currency_exponent
     money = 10.0**-exponent
-    return Recommendation(
-        run=decision.run,
-        listing_id=listing.pk,
-        previous_price=listing.price_in_force,
-        price=from_ticks(ticks, exponent),
-        binding_rule=RULE_LABELS[result["rule"][index]],
-        explanation=explanation,
-        expected_demand=result["expected_demand"][index],
-        expected_revenue=result["expected_revenue"][index] * money,
-        expected_profit=result["expected_profit"][index] * money,
-        profit_p05=result["profit_low"][index] * money,
-        profit_p95=result["profit_high"][index] * money,
-        demand_before=result["previous_demand"][index],
-        revenue_before=result["previous_demand"][index] * result["previous_ticks"][index] * money,
-        profit_before=result["previous_profit"][index] * money,
-        profit_change_mean=result["profit_change_mean"][index] * money,
-        profit_change_sd=result["profit_change_sd"][index] * money,
-        probability_better=result["probability_better"][index],
-        revenue_change_sd=None if decision.revenue_sd is None else decision.revenue_sd[index] * money,
-    )
+    row.price, row.binding_rule = from_ticks(ticks, exponent), RULE_LABELS[result["rule"][index]]
+    row.expected_demand = result["expected_demand"][index]
+    row.expected_revenue = result["expected_revenue"][index] * money
+    row.expected_profit = result["expected_profit"][index] * money
+    row.profit_p05 = result["profit_low"][index] * money
+    row.profit_p95 = result["profit_high"][index] * money
+    row.demand_before = result["previous_demand"][index]
+    row.revenue_before = result["previous_demand"][index] * result["previous_ticks"][index] * money
+    row.profit_before = result["previous_profit"][index] * money
+    row.profit_change_mean = result["profit_change_mean"][index] * money
+    row.profit_change_sd = result["profit_change_sd"][index] * money
+    row.probability_better = result["probability_better"][index]
+    row.revenue_change_sd = None if decision.revenue_sd is None else decision.revenue_sd[index] * money
+    return row
