@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -35,6 +36,12 @@ def available_devices() -> tuple[str, ...]:
     return (*cuda, *mps, "cpu")
 
 
+@cache
+def _say_once(chosen: str, asked: str) -> None:
+    """Log a choice once a process: a run asks for the device with every chunk."""
+    logger.info("pricing engine computes on %s (asked for %s)", chosen, asked)
+
+
 def resolve_device(name: str = "auto") -> ComputeDevice:
     """Find the device to compute on, and log the choice.
 
@@ -53,7 +60,7 @@ def resolve_device(name: str = "auto") -> ComputeDevice:
     if chosen not in found:
         raise ValueError(f"device {name!r} is not available; use 'auto' or one of: {', '.join(found)}")
     device = torch.device(chosen)
-    logger.info("pricing engine computes on %s (asked for %s)", chosen, name)
+    _say_once(chosen, name)
     if device.type == "mps":
         return ComputeDevice(device, torch.float32, torch.device("cpu"))
     return ComputeDevice(device, torch.float64, device)
