@@ -1,0 +1,16 @@
+"""Demand of many series at once: coefficients that SKUs share strength for, with their uncertainty."""
+
+from .config import USUAL_EFFECTS, Effect, HierarchyConfig
+from .fit import fit_hierarchy
+from .panel import SeriesPanel
+from .results import HierarchicalFit, LevelEstimates
+
+__all__ = [
+    "USUAL_EFFECTS",
+    "Effect",
+    "HierarchicalFit",
+    "HierarchyConfig",
+    "LevelEstimates",
+    "SeriesPanel",
+    "fit_hierarchy",
+]
