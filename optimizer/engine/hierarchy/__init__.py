@@ -4,6 +4,7 @@ from .config import USUAL_EFFECTS, Effect, HierarchyConfig
 from .fit import fit_hierarchy
 from .panel import SeriesPanel
 from .results import HierarchicalFit, LevelEstimates
+from .weekly import WeeklyDemandFit, fit_weekly_demand
 
 __all__ = [
     "USUAL_EFFECTS",
@@ -12,5 +13,7 @@ __all__ = [
     "HierarchyConfig",
     "LevelEstimates",
     "SeriesPanel",
+    "WeeklyDemandFit",
     "fit_hierarchy",
+    "fit_weekly_demand",
 ]

@@ -1,0 +1,128 @@
+"""The hierarchical fit of a shop's weekly sales: what a run of prices needs of it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from catalog.guardrails import Ints
+
+from ..demand_panel import DemandPanel
+from ..pricing_arrays import Floats
+from ..season import week_effects
+from ..validation import DemandLine
+from .config import HierarchyConfig
+from .fit import fit_hierarchy
+from .panel import SeriesPanel
+from .results import HierarchicalFit
+
+NAMES: Final = ("log_price", "season", "trend")
+WEEKS_PER_YEAR: Final = 365.25 / 7
+LEAST_WEEKS, LEAST_LOG_PRICE_SD = 8, 0.01
+"""Below these a SKU's own sales say nothing about its elasticity: it is its category's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyDemandFit:
+    """Hold each SKU's demand in the last week of its panel, (sku,) each.
+
+    Args:
+        fit: the whole posterior; features are around each SKU's mean log price, and zero in the last week.
+        elasticity_mean, elasticity_sd: posterior of the elasticity, signed.
+        reference_log_price: the SKU's mean log price; NaN without sales.
+        log_demand: posterior mean of ln units at the reference price in the last week; NaN without sales.
+        log_demand_sd: its posterior standard deviation; NaN without sales.
+        weeks: rows used.
+        log_price_sd: standard deviation of the SKU's log prices.
+        residual_sd: of the noise of a week, ln units.
+        r2: share of the variance of ln units that the fit explains; 0 where there is none.
+        shrinkage: 1 − sd²/prior sd²: 0 where the category speaks, near 1 where the SKU's own sales do.
+        informed: whether the SKU's own sales say something about its elasticity.
+    """
+
+    fit: HierarchicalFit
+    elasticity_mean: Floats
+    elasticity_sd: Floats
+    reference_log_price: Floats
+    log_demand: Floats
+    log_demand_sd: Floats
+    weeks: Ints
+    log_price_sd: Floats
+    residual_sd: Floats
+    r2: Floats
+    shrinkage: Floats
+    informed: NDArray[np.bool_]
+
+    @property
+    def base_demand(self) -> Floats:
+        """Return expected units in the last week, at the reference price, of a week with sales: a lognormal's mean."""
+        return np.asarray(np.exp(self.log_demand + (self.log_demand_sd**2 + self.residual_sd**2) / 2))
+
+    @property
+    def line(self) -> DemandLine:
+        """Return what it predicts, for `optimizer.engine.validation`."""
+        return DemandLine(elasticity=self.elasticity_mean, level=self.log_demand, reference=self.reference_log_price)
+
+
+def fit_weekly_demand(
+    panel: DemandPanel, *, parents: tuple[Ints, ...] = (), config: HierarchyConfig | None = None
+) -> WeeklyDemandFit:
+    """Fit weekly sales with price, the season that all SKUs share, and a trend of each SKU.
+
+    Args:
+        panel: weekly sales in long form.
+        parents: (sku,) categories, then their departments; empty: one population.
+        config: beliefs; None for the usual ones.
+
+    Raises:
+        ValueError: the panel has no rows.
+    """
+    if len(panel) == 0:
+        raise ValueError("the panel has no rows; give at least one week of sales")
+    settings = config or HierarchyConfig()
+    order = np.lexsort((panel.week, panel.sku))
+    sku, week = panel.sku[order], panel.week[order]
+    weeks = np.bincount(sku, minlength=panel.n_skus)
+    known, divisor = weeks > 0, np.maximum(weeks, 1)
+    reference = np.bincount(sku, panel.log_price[order], minlength=panel.n_skus) / divisor
+    price, units = panel.log_price[order] - reference[sku], panel.log_units[order]
+    season = _season(units - settings.effects_of(NAMES).mean[1] * price, sku, week - week.min(), panel.n_skus)
+    last = int(week.max())
+    features = np.column_stack([price, season[week - week.min()] - season[-1], (week - last) / WEEKS_PER_YEAR])
+    series = SeriesPanel(
+        features=features, names=NAMES, target=units, start=np.append(0, np.cumsum(weeks)), parents=parents
+    )
+    fit = fit_hierarchy(series, settings)
+    left = units - fit.mean[sku, 0] - (features * fit.mean[sku, 1:]).sum(1)
+    mean_units = np.bincount(sku, units, minlength=panel.n_skus) / divisor
+    total = np.bincount(sku, (units - mean_units[sku]) ** 2, minlength=panel.n_skus)
+    price_sd = np.sqrt(np.bincount(sku, price**2, minlength=panel.n_skus) / divisor)
+    return WeeklyDemandFit(
+        fit=fit,
+        elasticity_mean=fit.mean[:, 1],
+        elasticity_sd=fit.sd[:, 1],
+        reference_log_price=np.where(known, reference, np.nan),
+        log_demand=np.where(known, fit.mean[:, 0], np.nan),
+        log_demand_sd=np.where(known, fit.sd[:, 0], np.nan),
+        weeks=weeks,
+        log_price_sd=price_sd,
+        residual_sd=fit.noise_sd,
+        r2=np.where(total > 0, 1 - np.bincount(sku, left**2, minlength=panel.n_skus) / np.maximum(total, 1e-300), 0.0),
+        shrinkage=1 - np.minimum(fit.sd[:, 1] ** 2 / _prior_variance(fit, parents), 1.0),
+        informed=(weeks >= LEAST_WEEKS) & (price_sd >= LEAST_LOG_PRICE_SD),
+    )
+
+
+def _season(plain: Floats, sku: Ints, week: Ints, n_skus: int) -> Floats:
+    effects = week_effects(
+        torch.from_numpy(plain), torch.from_numpy(sku), torch.from_numpy(week), n_skus, int(week.max()) + 1
+    )
+    return np.asarray(effects.numpy())
+
+
+def _prior_variance(fit: HierarchicalFit, parents: tuple[Ints, ...]) -> Floats:
+    """Return what would be known of each SKU's elasticity without its own sales, (sku,) or (1,)."""
+    above = fit.groups[0].sd[parents[0], 1] if parents else fit.shop.sd[:, 1]
+    return np.asarray(fit.spread[0, 1] ** 2 + above**2)

@@ -1,0 +1,5 @@
+"""Whether a model of demand can be trusted: on weeks that it has not seen."""
+
+from .price_changes import Comparison, DemandLine, changed_prices, compare, price_change_errors, split_by_time
+
+__all__ = ["Comparison", "DemandLine", "changed_prices", "compare", "price_change_errors", "split_by_time"]
