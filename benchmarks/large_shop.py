@@ -32,6 +32,7 @@ def make_shop(skus: int, seed: int = 1) -> Channel:
         data_from=now.date(),
         data_to=now.date(),
         created_at=now,
+        promoted_at=now,
         seconds=0.1,
         device="cpu",
         diagnostics={},

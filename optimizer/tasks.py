@@ -6,11 +6,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from catalog.models import Channel
-from optimizer.models import OptimizationRun, RunChunk
+from catalog.models import Channel, WeeklySales
+from optimizer.models import ElasticityFit, OptimizationRun, RunChunk
 from optimizer.services.decide_run import decide_run
 from optimizer.services.end_run import fail_run
 from optimizer.services.open_due_runs import open_due_runs
@@ -62,8 +62,7 @@ def open_scheduled_runs() -> None:
 @shared_task
 def resume_stalled_runs() -> None:
     """Send again what a lost message or a killed worker left undone; chunks at work are locked and skipped."""
-    under_way = Q(finished_at=None) | Q(status=OptimizationRun.Status.PUBLISHING)
-    for run in OptimizationRun.objects.filter(under_way).order_by("created_at"):
+    for run in OptimizationRun.objects.filter(finished_at=None).order_by("created_at"):
         try:
             _resume(run)
         except Exception as error:  # one run that cannot go on must not hold up the others
@@ -90,6 +89,34 @@ def _resume(run: OptimizationRun) -> None:
 
         solve_together(run_id=run.pk, now=timezone.now())
         enqueue_parts(decide_run(run_id=run.pk, now=timezone.now()))
+
+
+@shared_task
+def train_models() -> None:
+    """Have the demand of every channel that has sales learned anew."""
+    sales = WeeklySales.objects.filter(listing__channel=OuterRef("pk"))
+    for code in Channel.objects.filter(Exists(sales)).order_by("code").values_list("code", flat=True):
+        train_model.delay(code)
+
+
+@shared_task
+def train_model(channel: str) -> None:
+    """Learn a channel's demand anew, judge it, and have it go live if it passes; the same sales once."""
+    from optimizer.services import train_model as training  # as above: not in the web process
+
+    fit, refusal = training.train_model(channel=Channel.objects.get(code=channel), now=timezone.now())
+    if refusal is not None:
+        logger.warning("The model that channel %s learned is not live: %s", channel, refusal)
+    else:
+        logger.info("Channel %s prices with %s", channel, fit)
+
+
+@shared_task
+def evaluate_model(fit_id: int) -> None:
+    """Judge a fit against the live one."""
+    from optimizer.services.evaluate_fit import evaluate_fit  # as above: not in the web process
+
+    evaluate_fit(fit=ElasticityFit.objects.select_related("channel").get(pk=fit_id), now=timezone.now())
 
 
 @shared_task

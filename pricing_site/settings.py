@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 from pricing_site.unfold import UNFOLD as UNFOLD
 
@@ -132,6 +133,7 @@ CELERY_TASK_ROUTES = {
     "optimizer.tasks.refresh_feature_store": {"queue": "celery"},  # an exact name goes before a pattern
     "optimizer.tasks.open_scheduled_runs": {"queue": "celery"},
     "optimizer.tasks.publish_prices": {"queue": "celery"},
+    "optimizer.tasks.train_models": {"queue": "celery"},
     "optimizer.tasks.*": {"queue": "gpu"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "celery"
@@ -142,6 +144,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "optimizer.tasks.open_scheduled_runs",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "train-models": {
+        "task": "optimizer.tasks.train_models",
+        "schedule": crontab(hour=env.int("TRAIN_MODELS_AT_HOUR", default=1), minute=30),
+        "options": {"expires": 3600},
     },
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
     "apply-due-overrides": {"task": "catalog.tasks.apply_due_overrides", "schedule": 60.0, "options": {"expires": 60}},

@@ -35,7 +35,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _counts() -> list[tuple[str, str, str, str]]:
     """Return (label, figure, note, link)."""
-    fit = ElasticityFit.objects.order_by("-created_at").first()
+    fit = ElasticityFit.objects.filter(promoted_at__isnull=False).order_by("-promoted_at").first()
     tables = [
         ("Products", Product, "catalog_product_changelist"),
         ("Prices", Listing, "catalog_listing_changelist"),

@@ -4,15 +4,18 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html
 from unfold.decorators import display
 
 from catalog.admin.base import ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import admin_url, listing_name, product_cell
 from catalog.admin.formatting import moment, money, number, percent
+from optimizer.admin.model_versions import STATUS_COLOURS, model_panel, promote, version_status
 from optimizer.admin.prices import elasticity_text
 from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.selectors.live_models import model_versions
 
 
 def pretty_json(value: Any) -> str:
@@ -24,19 +27,35 @@ def pretty_json(value: Any) -> str:
 
 @admin.register(ElasticityFit)
 class ElasticityFitAdmin(ReadOnlyAdmin):
+    change_form_outer_before_template = "optimizer/admin/model_panel.html"
     list_display = (
         "name_column",
+        "status_column",
         "channel",
+        "method",
         "created_column",
         "weeks_column",
         "took_column",
         "device",
         "estimates_column",
     )
-    list_select_related = ("channel",)
-    list_filter = ("channel",)
+    list_filter = ("channel", "method")
     fieldsets = (
-        (None, {"fields": ("channel", "created_column", "weeks_column", "took_column", "device", "estimates_column")}),
+        (
+            None,
+            {
+                "fields": (
+                    "channel",
+                    "method",
+                    "created_by",
+                    "created_column",
+                    "weeks_column",
+                    "took_column",
+                    "device",
+                    "estimates_column",
+                )
+            },
+        ),
         ("How well it did", {"fields": ("diagnostics_text",)}),
         ("Configuration", {"fields": ("config_text", "fingerprint")}),
     )
@@ -48,6 +67,24 @@ class ElasticityFitAdmin(ReadOnlyAdmin):
         "diagnostics_text",
         "config_text",
     )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return model_versions()
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(promote)
+        return [path("<int:fit_id>/promote/", page, name="optimizer_elasticityfit_promote"), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (fit := kwargs.get("obj")) is not None:
+            context["panel"] = model_panel(request, fit)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_column(self, fit: Any) -> str:
+        return version_status(fit, fit.live_pk)
 
     @display(description="Model")
     def name_column(self, fit: ElasticityFit) -> str:

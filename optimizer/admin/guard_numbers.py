@@ -71,7 +71,7 @@ def recommendations_url(run: OptimizationRun, **filters: str) -> str:
 def duration(run: OptimizationRun) -> str:
     if run.finished_at is None:
         return NOTHING
-    seconds = (run.finished_at - run.created_at).total_seconds()
+    seconds = (run.finished_at - (run.released_at or run.created_at)).total_seconds()
     return f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.1f} min"
 
 

@@ -21,10 +21,11 @@ from optimizer.selectors.explanations import Replay, explanation_of
 admin.site.unregister(Listing)
 
 
-def newest_estimates(listing_ids: Sequence[int]) -> dict[int, ElasticityEstimate]:
-    """Return each listing's estimate in the newest fit of its channel, in one query."""
-    newest = ElasticityFit.objects.order_by("channel_id", "-created_at").distinct("channel_id").values("pk")
-    found = ElasticityEstimate.objects.filter(listing__in=listing_ids, fit__in=newest)
+def live_estimates(listing_ids: Sequence[int]) -> dict[int, ElasticityEstimate]:
+    """Return each listing's estimate in the live fit of its channel, in one query."""
+    promoted = ElasticityFit.objects.filter(promoted_at__isnull=False)
+    live = promoted.order_by("channel_id", "-promoted_at", "-pk").distinct("channel_id").values("pk")
+    found = ElasticityEstimate.objects.filter(listing__in=listing_ids, fit__in=live)
     return {estimate.listing_id: estimate for estimate in found}
 
 
@@ -44,13 +45,13 @@ class PricedListingAdmin(ListingAdmin):
 
     def complete_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().complete_page(request, rows)
-        estimates = newest_estimates([row.pk for row in rows])
+        estimates = live_estimates([row.pk for row in rows])
         for row in rows:
             row.elasticity = estimates.get(row.pk)
 
     def panel(self, request: HttpRequest, listing: Listing) -> dict[str, Any]:
         panel = super().panel(request, listing)
-        estimate = newest_estimates([listing.pk]).get(listing.pk)
+        estimate = live_estimates([listing.pk]).get(listing.pk)
         if estimate:
             panel["cards"].append(("Elasticity", elasticity_text(estimate), informed_text(estimate)))
         else:

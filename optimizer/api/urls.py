@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizer.api import markdown_views, rollback_views, simulation_views, views
+from optimizer.api import markdown_views, model_views, rollback_views, simulation_views, views
 
 urlpatterns = [
     path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
@@ -10,6 +10,10 @@ urlpatterns = [
     path("optimization-runs/<uuid:run_id>/errors", views.RunErrorsView.as_view()),
     path("optimization-runs/<uuid:run_id>/release", views.ReleaseRunView.as_view()),
     path("optimization-runs/<uuid:run_id>/rollback", rollback_views.RunRollbackView.as_view()),
+    path("models", model_views.ModelListView.as_view()),
+    path("models/<int:model_id>", model_views.ModelView.as_view()),
+    path("models/<int:model_id>/evaluate", model_views.EvaluateModelView.as_view()),
+    path("models/<int:model_id>/promote", model_views.PromoteModelView.as_view()),
     path("simulations", simulation_views.SimulationListView.as_view()),
     path("simulations/<uuid:run_id>", simulation_views.SimulationView.as_view()),
     path("simulations/<uuid:run_id>/diff", simulation_views.SimulationDiffView.as_view()),

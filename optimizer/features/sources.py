@@ -13,7 +13,7 @@ from django.db.models import Max, Min
 
 from catalog.models import Channel, WeeklySales
 from catalog.selectors.competitors import ABSURD_FACTOR, STALE_AFTER
-from optimizer.models import ElasticityFit
+from optimizer.selectors.live_models import live_fit
 
 # A week without sales has no row, so a sum over weeks that the shop has imported is 0 and known.
 WEEKLY_SALES: Final = """
@@ -131,8 +131,8 @@ def source_range(*, channel: Channel) -> SourceRange:
     """Read it once a refresh, for all chunks."""
     found = WeeklySales.objects.filter(listing__channel=channel).aggregate(first=Min("week"), last=Max("week"))
     weeks = (found["last"] - found["first"]).days // 7 + 1 if found["last"] else 0
-    newest_fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").values_list("pk", flat=True)
-    return SourceRange(found["last"], weeks, newest_fit.first())
+    fit = live_fit(channel=channel)
+    return SourceRange(found["last"], weeks, None if fit is None else fit.pk)
 
 
 def changed_facts(*, group: str, listing_ids: Sequence[int], of: SourceRange, now: datetime) -> list[Change]:

@@ -1,14 +1,23 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 
 class ElasticityFit(models.Model):
-    """One fit of all listings of a channel: what it read, with which configuration, and how well it did."""
+    """One fit of all listings of a channel, a version of its model: what it read, how, and how well it did.
+
+    The one that was promoted last is live: runs price with it.
+    """
+
+    class Method(models.TextChoices):
+        INDEPENDENT = "independent", "each SKU for itself, with a fixed prior"
+        HIERARCHICAL = "hierarchical", "SKUs share what they know with their category"
 
     channel = models.ForeignKey("catalog.Channel", on_delete=models.PROTECT, related_name="+")
     fingerprint = models.CharField(
         max_length=64, help_text="SHA-256 of the sales read and of the configuration: the same work is done once."
     )
+    method = models.CharField(max_length=16, choices=Method, default=Method.INDEPENDENT, db_default=Method.INDEPENDENT)
     config = models.JSONField()
     data_from = models.DateField()
     data_to = models.DateField(help_text="Last week read.")
@@ -16,10 +25,17 @@ class ElasticityFit(models.Model):
     seconds = models.FloatField()
     device = models.CharField(max_length=32)
     diagnostics = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    verdict = models.JSONField(
+        default=dict, db_default={}, help_text="How it did on held-out weeks against the model that was live then."
+    )
+    promoted_at = models.DateTimeField(null=True, help_text="When it went live; empty: it never did.")
+    promoted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         get_latest_by = "created_at"
         constraints = [models.UniqueConstraint(fields=["channel", "fingerprint"], name="fit_once")]
+        indexes = [models.Index(fields=["channel", "-promoted_at"], name="fit_live")]
 
     def __str__(self) -> str:
         return f"elasticity-{self.pk}"

@@ -23,7 +23,8 @@ from optimizer.markdown import (
     price_ladder,
     solve_markdowns,
 )
-from optimizer.models import ElasticityEstimate, ElasticityFit, MarkdownPlan, MarkdownStep
+from optimizer.models import ElasticityEstimate, MarkdownPlan, MarkdownStep
+from optimizer.selectors.live_models import live_fit
 
 DAYS_IN_WEEK = 7
 
@@ -65,7 +66,7 @@ def planned_markdowns(*, channel: Channel, plans: Sequence[MarkdownPlan], now: d
 
 
 def _estimates(channel: Channel, listing_ids: list[int]) -> dict[int, ElasticityEstimate]:
-    fit = latest_fit(channel=channel)
+    fit = live_fit(channel=channel)
     found = ElasticityEstimate.objects.filter(fit=fit, listing__in=listing_ids).select_related("fit")
     return {estimate.listing_id: estimate for estimate in found}
 
@@ -231,11 +232,6 @@ def _paths(forecast: MarkdownForecast, index: int, periods: int, minor: float) -
         "stock_low": rounded(forecast.stock_low[index, : periods + 1]),
         "stock_high": rounded(forecast.stock_high[index, : periods + 1]),
     }
-
-
-def latest_fit(*, channel: Channel) -> ElasticityFit | None:
-    """Return the fit whose elasticities the plans use."""
-    return ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
 
 
 def plan_by_id(*, plan_id: int) -> MarkdownPlan | None:

@@ -51,7 +51,7 @@ def release_run(*, run_id: uuid.UUID, author: User | None, now: datetime) -> Opt
     if rollback_of(run_id=run.pk) is not None:
         raise CannotRelease(f"run {run_id} was rolled back: start a new one")
     priced(run).filter(outcome_reason=WAITS_FOR_RELEASE).update(outcome_reason="")
-    run.released_at, run.released_by = now, author
+    run.released_at, run.released_by, run.finished_at = now, author, None
     begin_publishing(run, now=now)
     run.save()
     return run

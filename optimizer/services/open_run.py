@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from catalog.models import Channel, Listing
 from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, RunGoals, RunLimits
+from optimizer.selectors.live_models import live_fit
 
 CHUNK_LISTINGS = 16_384
 """What is computed, and published, in one transaction: a few seconds, 0.3 GiB."""
@@ -34,7 +35,7 @@ def open_run(
     only: Q | None = None,
     canary_share: Decimal | None = None,
 ) -> OptimizationRun:
-    """Open a run over all active listings of a channel and cut it into chunks; without a fit the newest one is used.
+    """Open a run over all active listings of a channel and cut it into chunks; without a fit the live one is used.
 
     ``only`` limits it to some listings; whoever computes the chunks must keep to the same. The channel's goals, as they
     are now, hold for a run over all of them: those of some listings alone would mean something else.
@@ -47,7 +48,7 @@ def open_run(
     Raises:
         CannotOptimize: no elasticities were fitted for the channel, or it has no listings.
     """
-    fit = fit or ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    fit = fit or live_fit(channel=channel)
     if fit is None:
         raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
     run, is_new = OptimizationRun.objects.get_or_create(

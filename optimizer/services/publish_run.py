@@ -67,7 +67,7 @@ def finish_publishing(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
         return run
     waits = priced(run).filter(outcome_reason=WAITS_FOR_RELEASE).exists()
     run.status = OptimizationRun.Status.CANARY if waits else OptimizationRun.Status.SUCCEEDED
-    run.guard_numbers, run.finished_at, run.error = guard_numbers(run=run), run.finished_at or now, ""
+    run.guard_numbers, run.finished_at, run.error = guard_numbers(run=run), now, ""
     run.save(update_fields=["status", "guard_numbers", "finished_at", "error"])
     return run
 

@@ -16,7 +16,8 @@ from catalog.services.kill_check import is_kill_switch
 from catalog.services.markdown_marks import mark_markdown
 from catalog.services.parking import WAITS_FOR_APPROVAL
 from optimizer.models import MarkdownPlan, MarkdownStep
-from optimizer.selectors.markdowns import PlannedMarkdown, latest_fit, planned_markdowns
+from optimizer.selectors.live_models import live_fit
+from optimizer.selectors.markdowns import PlannedMarkdown, planned_markdowns
 from optimizer.services.markdown_plans import channels_with_plans
 
 BATCH = 100
@@ -86,7 +87,7 @@ def _stopped(channel: Channel, plans: Sequence[MarkdownPlan]) -> list[MarkdownPl
     switches = switches_on()
     if not switches:
         return []
-    models = (PriceSource.MARKDOWN.value, str(latest_fit(channel=channel)))
+    models = (PriceSource.MARKDOWN.value, str(live_fit(channel=channel)))
     return [
         plan
         for plan in plans

@@ -16,8 +16,8 @@ from optimizer.assumptions import Assumptions
 from optimizer.engine import PricingResult, optimize_ticks, resolve_device
 from optimizer.engine.devices import ComputeDevice
 from optimizer.engine.tuning import Judgement, Knob, Trial, Tuning, tune
-from optimizer.models import ElasticityFit
 from optimizer.selectors.estimates import Estimate, estimates_of
+from optimizer.selectors.live_models import live_fit
 from optimizer.services.open_run import CannotOptimize
 from optimizer.services.recommendations import pricing_inputs
 from optimizer.services.what_if import with_limits
@@ -120,7 +120,7 @@ def tune_guardrails(
         CannotOptimize: no elasticities were fitted for the channel, or it has no products.
         TuningUnavailable: Optuna is not installed.
     """
-    fit = ElasticityFit.objects.filter(channel=channel).order_by("-created_at").first()
+    fit = live_fit(channel=channel)
     if fit is None:
         raise CannotOptimize(f"no elasticities for channel {channel.code!r}: run `manage.py fit_elasticities` first")
     listings = Listing.objects.filter(channel=channel, product__is_active=True).order_by("pk")

@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from catalog.models import RunRollback
+from catalog.models import PriceChange, RunRollback
+from optimizer.services.publish_run import parts_left, publish_run
 from tests.browser.windows import picture, rows, says, shown
 from tests.factories import make_listing, publish
 from tests.optimizer.simulations import computed
@@ -86,7 +88,12 @@ def test_sees_a_share_published_first_and_publishes_the_rest(manager, live_serve
     says(manager, "3 others wait", where="#canary")
     picture(manager, "canary-waits")
     shown(manager, "#release").click()
-    says(manager, "4 prices are in force.")
-    picture(manager, "canary-released")
+    says(manager, "The rest is being published.")
+    says(manager, "The prices of 0 of 1 chunks are published.")
+    picture(manager, "canary-being-released")
     run.refresh_from_db()
-    assert run.status == "succeeded"
+    publish_run(run_id=run.pk, parts=parts_left(run), now=timezone.now())  # a worker does that
+    manager.refresh()
+    says(manager, "succeeded", where="#run-panel")
+    picture(manager, "canary-released")
+    assert PriceChange.objects.filter(run_id=run.pk).count() == 4

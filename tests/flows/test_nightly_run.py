@@ -40,7 +40,7 @@ def test_a_run_through_the_api_ends_in_served_explained_prices(web, start):
 
     runs, once = "/api/v1/optimization-runs", {"Idempotency-Key": "a"}
     status, run = storefront.call("POST", runs, {"objective": "profit"}, **once)
-    assert status == 202 and run["progress"] == {"chunks": 1, "done": 0}
+    assert status == 202 and run["progress"] == {"chunks": 1, "done": 0, "published": 0}
     status, again = storefront.call("POST", runs, {"objective": "profit"}, **once)
     assert (status, again["id"]) == (202, run["id"])
     status, problem = storefront.call("POST", runs, {}, **once)

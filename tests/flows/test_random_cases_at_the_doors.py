@@ -22,7 +22,7 @@ from catalog.models import GuardrailPolicy, Listing, PriceChange
 from catalog.models.access import Scope
 from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
 from optimizer.services.open_run import open_run
-from optimizer.tasks import optimize_prices
+from optimizer.tasks import optimize_prices, publish_prices
 from tests.factories import make_api_key, make_listing
 from tests.optimizer.factories import make_fit
 
@@ -95,22 +95,23 @@ def in_force() -> dict[str, Decimal]:
 # A run, by task and by command: what it publishes keeps every hard rule, and what moved a price has a name.
 
 
-def run_by_task(cases, **_):
+def run_by_task(cases, monkeypatch):
+    monkeypatch.setattr("optimizer.tasks.publish_prices.delay", publish_prices)  # the queue, at once
     run = open_run(channel=cases[0].listing.channel, objective="profit", now=timezone.now())
     for chunk in run.chunks.all():
         optimize_prices(str(run.pk), chunk.first_pk, chunk.last_pk)
 
 
-def run_by_command(cases, **_):
+def run_by_command(cases, monkeypatch):
     call_command("optimize_prices")
 
 
 @pytest.mark.parametrize("run", [run_by_task, run_by_command])
-def test_what_a_run_publishes_keeps_every_hard_rule_and_every_clamp_is_named(cases, run):
+def test_what_a_run_publishes_keeps_every_hard_rule_and_every_clamp_is_named(cases, run, monkeypatch):
     fit = make_fit(cases[0].listing.channel, [case.listing for case in cases])
     for position, estimate in enumerate(ElasticityEstimate.objects.filter(fit=fit)):
         ElasticityEstimate.objects.filter(pk=estimate.pk).update(mean=-1.1 - 0.05 * position)
-    run(cases)
+    run(cases, monkeypatch)
     assert OptimizationRun.objects.get().status == OptimizationRun.Status.SUCCEEDED
     rows = {row.listing_id: row for row in Recommendation.objects.all()}
     published = 0

@@ -19,6 +19,7 @@ def make_fit(channel: Channel, listings: list[Listing], **fields: Any) -> Elasti
         data_from=date(2010, 12, 6),
         data_to=date(2011, 6, 20),
         created_at=timezone.now(),
+        promoted_at=timezone.now(),
         seconds=0.1,
         device="cpu",
         diagnostics={},

@@ -8,7 +8,8 @@ from django.utils import timezone
 from catalog.models import Listing, WeeklySales
 from optimizer.engine import ElasticityConfig
 from optimizer.models import ElasticityEstimate, ElasticityFit
-from optimizer.services.fit_elasticities import NothingToLearnFrom, fit_channel
+from optimizer.services.channel_sales import NothingToLearnFrom
+from optimizer.services.fit_elasticities import fit_channel
 from tests.factories import make_channel, make_listing
 
 pytestmark = pytest.mark.django_db

@@ -7,22 +7,31 @@ from django.utils import timezone
 from rich.console import Console
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
+from optimizer.models import ElasticityFit
 
 
 class Command(BaseCommand):
-    help = "Learn the price elasticities of a channel from its weekly sales. The same sales are fitted once."
+    help = "Learn the elasticities of a channel from its weekly sales, once, and price with them if they are good."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--channel", default=settings.DEFAULT_CHANNEL, help="channel code")
+        parser.add_argument(
+            "--method",
+            choices=ElasticityFit.Method.values,
+            help="independent: each SKU for itself; hierarchical: SKUs share what they know with their category; "
+            "otherwise the live model's",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load torch.
-        from optimizer.services.fit_elasticities import NothingToLearnFrom, fit_channel
+        from optimizer.services.channel_sales import NothingToLearnFrom
+        from optimizer.services.train_model import train_model
 
         console = Console(stderr=True)
         try:
             with console.status("learn elasticities"):
-                fit = fit_channel(channel=channel_by_code(options["channel"]), now=timezone.now())
+                channel = channel_by_code(options["channel"])
+                fit, refusal = train_model(channel=channel, now=timezone.now(), method=options["method"])
         except (UnknownChannel, NothingToLearnFrom) as error:
             raise CommandError(str(error), returncode=2) from error
         found = fit.diagnostics
@@ -31,3 +40,4 @@ class Command(BaseCommand):
             f"{fit.data_to}, mean elasticity {found['mean_elasticity']:.2f}, median sd {found['median_sd']:.2f}; "
             f"{fit.seconds:.2f} s on {fit.device}"
         )
+        Console().print(f"It is live: {fit.verdict['words']}." if refusal is None else f"It is not live: {refusal}.")

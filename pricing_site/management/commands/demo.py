@@ -84,9 +84,9 @@ class Command(BaseCommand):
         show_learning(self.console, channel, seconds)
 
     def _fit(self, channel: Channel) -> ElasticityFit:
-        from optimizer.services.fit_elasticities import fit_channel
+        from optimizer.services.train_model import train_model
 
-        fit = fit_channel(channel=channel, now=timezone.now())
+        fit, _ = train_model(channel=channel, now=timezone.now())
         self._say(
             f"{fit.diagnostics['informed']:,} of {fit.diagnostics['listings']:,} SKUs learned from sales; "
             "the others keep the prior"

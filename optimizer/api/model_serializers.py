@@ -1,0 +1,23 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from optimizer.models import ElasticityFit
+
+
+class ModelSerializer(serializers.ModelSerializer[ElasticityFit]):
+    name = serializers.CharField(source="__str__", help_text="As explanations and kill switches name it.")
+    channel = serializers.CharField(source="channel.code")
+    is_live = serializers.SerializerMethodField(help_text="Whether runs of the channel price with it now.")
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
+    promoted_by = serializers.CharField(source="promoted_by.username", default=None, allow_null=True)
+
+    class Meta:
+        model = ElasticityFit
+        fields = [
+            "id", "name", "channel", "method", "config", "data_from", "data_to", "created_at", "created_by", "seconds",
+            "device", "diagnostics", "verdict", "is_live", "promoted_at", "promoted_by",
+        ]  # fmt: skip
+
+    def get_is_live(self, fit: Any) -> bool:
+        return bool(fit.pk == fit.live_pk)

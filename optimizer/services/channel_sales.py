@@ -1,0 +1,94 @@
+"""A channel's weekly sales as the engine reads them. Only workers and commands load this file."""
+
+import io
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from django.db import connection
+from psycopg import sql
+
+from catalog.guardrails import Ints
+from catalog.models import Channel
+from optimizer.engine import DemandPanel
+
+SALES_SQL = """
+COPY (
+    SELECT sales.listing_id, sales.week, sales.units, sales.price, product.category_id
+      FROM catalog_weeklysales sales JOIN catalog_listing listing ON listing.id = sales.listing_id
+      JOIN catalog_product product ON product.id = listing.product_id
+     WHERE listing.channel_id = {channel} ORDER BY sales.listing_id, sales.week
+) TO STDOUT (FORMAT csv, HEADER)
+"""
+
+
+class NothingToLearnFrom(ValueError):
+    """The channel has no sales; the message names the cure."""
+
+
+@dataclass(frozen=True)
+class ChannelSales:
+    """Hold weekly sales: SKU i of the panel is listing ``listing_ids[i]``, week 0 is the Monday ``first``.
+
+    Args:
+        panel: the sales.
+        listing_ids: of each SKU.
+        category: (sku,) a number from 0 for each category; products without one share one.
+        first, last: Mondays of the first and the last week with sales.
+        text: what Postgres said, for a fingerprint.
+    """
+
+    panel: DemandPanel
+    listing_ids: list[int]
+    category: Ints
+    first: date
+    last: date
+    text: bytes
+
+    @property
+    def last_week(self) -> int:
+        return int(self.panel.week.max())
+
+    def share_of_weeks_with_sales(self) -> np.ndarray:
+        """Return, by SKU, in which share of the weeks since its first sale it sold at all."""
+        weeks = np.bincount(self.panel.sku, minlength=self.panel.n_skus)
+        first = np.full(self.panel.n_skus, self.last_week)
+        np.minimum.at(first, self.panel.sku, self.panel.week)
+        return np.asarray(weeks / (self.last_week - first + 1))
+
+
+def channel_sales(*, channel: Channel) -> ChannelSales:
+    """Read a channel's weekly sales.
+
+    Raises:
+        NothingToLearnFrom: it has none.
+    """
+    text = _csv(channel)
+    sales = pl.read_csv(io.BytesIO(text), try_parse_dates=True)
+    if sales.is_empty():
+        raise NothingToLearnFrom(f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
+    listing_ids, sku = np.unique(sales["listing_id"].to_numpy(), return_inverse=True)
+    first, last = _as_date(sales["week"].min()), _as_date(sales["week"].max())
+    of_row = sales["category_id"].cast(pl.Int64).fill_null(-1).to_numpy()
+    of_sku = np.empty(len(listing_ids), dtype=np.int64)
+    of_sku[sku] = of_row
+    panel = DemandPanel(
+        sku=sku.astype(np.int64),
+        week=((sales["week"] - first).dt.total_days().to_numpy() // 7).astype(np.int64),
+        log_price=np.log(sales["price"].to_numpy().astype(np.float64)),
+        log_units=np.log(sales["units"].to_numpy().astype(np.float64)),
+        n_skus=len(listing_ids),
+    )
+    return ChannelSales(panel, listing_ids.tolist(), np.unique(of_sku, return_inverse=True)[1], first, last, text)
+
+
+def _csv(channel: Channel) -> bytes:
+    statement = sql.SQL(SALES_SQL).format(channel=sql.Literal(channel.pk))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        return b"".join(bytes(block) for block in copy)
+
+
+def _as_date(value: object) -> date:
+    assert isinstance(value, date)
+    return value

@@ -1,0 +1,32 @@
+"""Learn a channel's demand anew and have it go live if it passes. Only workers and commands load this file."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from catalog.models import Channel
+from optimizer.models import ElasticityFit
+from optimizer.selectors.live_models import live_fit
+from optimizer.services.evaluate_fit import evaluate_fit
+from optimizer.services.fit_elasticities import fit_channel
+from optimizer.services.promote_fit import NotPromoted, promote_fit
+
+
+def train_model(
+    *, channel: Channel, now: datetime, method: str | None = None, author: User | None = None
+) -> tuple[ElasticityFit, NotPromoted | None]:
+    """Fit, judge and promote; return the fit, and why it did not go live where it did not.
+
+    Without a method the live one's is used. Each step is done once for the same sales: killed in between, the next call
+    goes on.
+
+    Raises:
+        NothingToLearnFrom: the channel has no sales.
+    """
+    live = live_fit(channel=channel)
+    usual = ElasticityFit.Method.INDEPENDENT if live is None else live.method
+    fit = evaluate_fit(fit=fit_channel(channel=channel, now=now, method=method or usual, author=author), now=now)
+    try:
+        return promote_fit(fit_id=fit.pk, author=author, now=now), None
+    except NotPromoted as refusal:
+        return fit, refusal
