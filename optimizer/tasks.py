@@ -34,6 +34,14 @@ def enqueue_parts(run: OptimizationRun) -> None:
         publish_prices.delay(str(run.pk), part)
 
 
+def _decide(run_id: UUID) -> None:
+    """Decide on a run; whoever has it published sends its parts, nobody else does."""
+    now = timezone.now()
+    run = decide_run(run_id=run_id, now=now)
+    if run.publishing_since == now:
+        enqueue_parts(run)
+
+
 @shared_task
 def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
     """Compute one chunk; whoever finishes the last one solves related prices and has the run published."""
@@ -43,7 +51,7 @@ def optimize_prices(run_id: str, first_pk: int, last_pk: int) -> None:
 
     optimize_chunk(run_id=UUID(run_id), first_pk=first_pk, now=timezone.now())
     solve_together(run_id=UUID(run_id), now=timezone.now())
-    enqueue_parts(decide_run(run_id=UUID(run_id), now=timezone.now()))
+    _decide(UUID(run_id))
 
 
 @shared_task
@@ -72,7 +80,7 @@ def resume_stalled_runs() -> None:
 
 def _give_up(run: OptimizationRun, error: str) -> None:
     """Fail a run that was under way for so long that nobody waits for its prices any more."""
-    if timezone.now() - (run.released_at or run.created_at) > GIVE_UP_AFTER:
+    if timezone.now() - (run.publishing_since or run.created_at) > GIVE_UP_AFTER:
         fail_run(run_id=run.pk, error=f"given up: {error}", now=timezone.now())
 
 
@@ -88,7 +96,7 @@ def _resume(run: OptimizationRun) -> None:
         from optimizer.services.solve_together import solve_together  # as above: not in the web process
 
         solve_together(run_id=run.pk, now=timezone.now())
-        enqueue_parts(decide_run(run_id=run.pk, now=timezone.now()))
+        _decide(run.pk)
 
 
 @shared_task

@@ -12,6 +12,7 @@ from catalog.models import Listing, PriceApproval, PriceOverride
 from catalog.models.listing import PriceSource
 from catalog.models.price_override import OverrideStatus
 from catalog.services.kill_check import REFUSAL, is_kill_switch
+from catalog.services.rollback_check import is_rolled_back
 
 Status = PriceApproval.Status
 GONE_FOR_GOOD = {"price_changed_meanwhile", "unknown_listing", "overridden", "rolled_back"}
@@ -57,6 +58,9 @@ def approve_price(*, approval_id: int, by: User, now: datetime, comment: str = "
 
 @transaction.atomic
 def _approve(approval_id: int, by: User, now: datetime, comment: str) -> Decision:
+    run_id = PriceApproval.objects.filter(pk=approval_id).values_list("run_id", flat=True).first()
+    if run_id is not None:
+        is_rolled_back(run_id)  # a lock that goes before those of listings
     approval = _locked(approval_id, by)
     _require_waiting(approval)
     if approval.expires_at <= now:

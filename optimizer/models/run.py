@@ -43,7 +43,9 @@ class OptimizationRun(models.Model):
     groups_solved_at = models.DateTimeField(null=True, help_text="When related products got their joint prices.")
     group_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often that was begun.")
     goals = models.JSONField(default=dict, help_text="What is asked of all prices together, as it was at the opening.")
+    publishing_since = models.DateTimeField(null=True, help_text="When its parts began to wait for the gate.")
     related_published_at = models.DateTimeField(null=True, help_text="When families and ladders went to the gate.")
+    related_publish_attempts = models.PositiveSmallIntegerField(default=0, help_text="How often that was begun.")
     released_at = models.DateTimeField(null=True, help_text="When somebody had the rest of a canary published.")
     released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     portfolio_solved_at = models.DateTimeField(null=True, help_text="When prices were chosen for these goals.")
@@ -112,6 +114,7 @@ class RunChunk(models.Model):
     last_pk = models.BigIntegerField()
     finished_at = models.DateTimeField(null=True)
     published_at = models.DateTimeField(null=True, help_text="When its prices went to the gate.")
+    publish_attempts = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     seconds = models.FloatField(null=True)
 

@@ -87,7 +87,10 @@ def _canary_share(channel: Channel, asked: Decimal | None) -> Decimal | None:
 def _open_again(run: OptimizationRun) -> None:
     run.status, run.error, run.finished_at = OptimizationRun.Status.OPEN, "", None
     run.group_attempts = run.portfolio_attempts = 0
-    run.save(update_fields=["status", "error", "finished_at", "group_attempts", "portfolio_attempts"])
+    run.publishing_since = None
+    run.save(
+        update_fields=["status", "error", "finished_at", "group_attempts", "portfolio_attempts", "publishing_since"]
+    )
     run.chunks.filter(finished_at=None).update(attempts=0)
 
 

@@ -23,14 +23,16 @@ from optimizer.services.hand_to_gate import WAITS_FOR_RELEASE, priced, publish_r
 Part = int | None
 """The first listing of a chunk; None: the members of families and ladders."""
 
+MAX_ATTEMPTS: Final = 3
 KILLED: Final = "a kill switch was flipped meanwhile: what was not yet in force was not published"
 
 
 def begin_publishing(run: OptimizationRun, *, now: datetime) -> None:
     """Have every part of a run wait to be published; the caller holds the run's lock and saves it."""
-    run.status, run.error = OptimizationRun.Status.PUBLISHING, ""
+    run.status, run.error, run.publishing_since = OptimizationRun.Status.PUBLISHING, "", now
     run.related_published_at = None if _to_publish(run).filter(related(run)).exists() else now
-    run.chunks.update(published_at=None)
+    run.related_publish_attempts = 0
+    run.chunks.update(published_at=None, publish_attempts=0)
 
 
 def parts_left(run: OptimizationRun) -> list[Part]:
@@ -44,27 +46,60 @@ def parts_left(run: OptimizationRun) -> list[Part]:
 def publish_part(*, run_id: uuid.UUID, part: Part, now: datetime) -> None:
     """Hand one part to the gate, once; where it is done, or another process is at it, do nothing.
 
-    A kill switch that was flipped meanwhile undoes the part and holds the run. What else goes wrong is written down
-    with the run and raised.
+    A kill switch that was flipped meanwhile undoes the part and holds the run, and so does a part that was begun three
+    times in vain: every beginning is counted. What else goes wrong is written down with the run and raised.
     """
+    attempts = _begin(run_id, part)
+    if attempts is None:
+        return
+    if attempts > MAX_ATTEMPTS:
+        hold_run(run_id=run_id, error=f"{_named(part)} were begun {MAX_ATTEMPTS} times in vain", now=now)
+        return
     try:
         with collection_paused(), transaction.atomic():
             _publish_related(run_id, now) if part is None else _publish_chunk(run_id, part, now)
-    except IntegrityError as error:
-        if not is_kill_switch(error):
-            raise
-        hold_run(run_id=run_id, error=KILLED, now=now)
     except Exception as error:
-        OptimizationRun.objects.filter(pk=run_id).update(error=f"{_named(part)}: {error}")
+        if isinstance(error, IntegrityError) and is_kill_switch(error):
+            hold_run(run_id=run_id, error=KILLED, now=now)
+            return
+        unfinished = OptimizationRun.objects.filter(pk=run_id, finished_at=None)
+        unfinished.update(error=f"{_named(part)}: {error}")
         raise
 
 
 @transaction.atomic
+def _begin(run_id: uuid.UUID, part: Part) -> int | None:
+    """Count one beginning of a part and return which one it is; None where it is done or another process is at it."""
+    if part is None:
+        run = _locked(run_id)
+        if run is None or run.related_published_at is not None:
+            return None
+        run.related_publish_attempts += 1
+        run.save(update_fields=["related_publish_attempts"])
+        return run.related_publish_attempts
+    chunk = _locked_chunk(run_id, part)
+    if chunk is None:
+        return None
+    chunk.publish_attempts += 1
+    chunk.save(update_fields=["publish_attempts"])
+    return chunk.publish_attempts
+
+
 def finish_publishing(*, run_id: uuid.UUID, now: datetime) -> OptimizationRun:
-    """Finish a run of which every part is published; else return it as it is."""
+    """Finish a run of which every part is published; else return it as it is.
+
+    Whoever joined or left a family meanwhile, and so was in no part, is published now.
+    """
+    run = OptimizationRun.objects.select_related("channel").get(pk=run_id)
+    return run if parts_left(run) else _finish(run_id, now)
+
+
+@transaction.atomic
+def _finish(run_id: uuid.UUID, now: datetime) -> OptimizationRun:
     run = OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
     if not run.is_publishing or parts_left(run):
         return run
+    _publish(run, _to_publish(run), now)
     waits = priced(run).filter(outcome_reason=WAITS_FOR_RELEASE).exists()
     run.status = OptimizationRun.Status.CANARY if waits else OptimizationRun.Status.SUCCEEDED
     run.guard_numbers, run.finished_at, run.error = guard_numbers(run=run), now, ""
@@ -81,7 +116,7 @@ def publish_run(*, run_id: uuid.UUID, parts: Iterable[Part], now: datetime) -> O
 
 def _publish_related(run_id: uuid.UUID, now: datetime) -> None:
     run = _locked(run_id)
-    if not run.is_publishing or run.related_published_at is not None:
+    if run is None or run.related_published_at is not None:
         return
     _publish(run, _to_publish(run).filter(related(run)), now)
     run.related_published_at = now
@@ -89,8 +124,7 @@ def _publish_related(run_id: uuid.UUID, now: datetime) -> None:
 
 
 def _publish_chunk(run_id: uuid.UUID, first_pk: int, now: datetime) -> None:
-    waiting = RunChunk.objects.filter(run_id=run_id, first_pk=first_pk, published_at=None)
-    chunk = waiting.select_for_update(skip_locked=True).first()
+    chunk = _locked_chunk(run_id, first_pk)
     if chunk is None:
         return
     # Read only now: whoever holds the run locks its chunks first.
@@ -103,12 +137,20 @@ def _publish_chunk(run_id: uuid.UUID, first_pk: int, now: datetime) -> None:
     chunk.save(update_fields=["published_at"])
 
 
+def _locked(run_id: uuid.UUID) -> OptimizationRun | None:
+    """Return a run that is being published, locked; None where it is not, or another process holds it."""
+    publishing = OptimizationRun.objects.filter(pk=run_id, status=OptimizationRun.Status.PUBLISHING)
+    return publishing.select_for_update(skip_locked=True, of=("self",)).select_related("channel").first()
+
+
+def _locked_chunk(run_id: uuid.UUID, first_pk: int) -> RunChunk | None:
+    waiting = RunChunk.objects.filter(run_id=run_id, first_pk=first_pk, published_at=None)
+    waiting = waiting.filter(run__status=OptimizationRun.Status.PUBLISHING)
+    return waiting.select_for_update(skip_locked=True, of=("self",)).first()
+
+
 def _named(part: Part) -> str:
     return "families and ladders" if part is None else f"prices from listing {part}"
-
-
-def _locked(run_id: uuid.UUID) -> OptimizationRun:
-    return OptimizationRun.objects.select_for_update(of=("self",)).select_related("channel").get(pk=run_id)
 
 
 def _to_publish(run: OptimizationRun) -> QuerySet[Recommendation]:

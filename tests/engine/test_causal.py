@@ -239,5 +239,17 @@ def test_what_is_wrong_is_named_with_its_cure():
         CausalPanel(**rows, instruments={"cost": np.zeros(3)})
     with pytest.raises(ValueError, match="log_price: row 2 is not finite"):
         CausalPanel(**rows | {"log_price": np.where(np.arange(len(panel)) == 2, np.nan, panel.log_price)})
+    still = {"log_price": panel.entity.astype(float)}
+    with pytest.raises(ValueError, match="log_price: it does not move within products and weeks"):
+        fixed_effects(CausalPanel(**rows | still))
     with pytest.raises(ValueError, match="controls: none is given"):
         double_machine_learning(panel, nuisance=LinearRegression)
+
+
+def test_an_interval_narrower_than_the_steps_of_the_search_is_found():
+    rng = np.random.default_rng(12)
+    z = rng.normal(size=(20_000, 1))
+    price = z[:, 0] + 0.01 * rng.normal(size=20_000)
+    scores = Scores.of(-1.5037 * price + 0.05 * rng.normal(size=20_000), price, z, np.arange(20_000))
+    ((low, high),) = anderson_rubin_intervals(scores, 0.95)
+    assert low < -1.5037 < high and high - low < 0.003

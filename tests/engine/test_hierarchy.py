@@ -76,7 +76,7 @@ def small_tree(seed: int = 1, series: int = 12):
 def test_the_tree_is_the_gaussian_that_it_stands_for():
     """All coefficients as one normal vector, with its dense covariance, against the messages."""
     panel = small_tree()
-    beliefs, known, tree = HierarchyConfig().effects_of(NAMES), moments(panel), Tree.of(panel.parents, len(panel))
+    beliefs, known, tree = HierarchyConfig().effects_of(NAMES), moments(panel), Tree.of(panel)
     variances, noise, k = usual_variances(beliefs, 3, 5.0), 0.2, 4
     # Nodes: shop, 3 departments, 6 categories, 12 series; each is its parent plus something of its own.
     parent_of = np.concatenate([[-1], np.zeros(3, int), 1 + panel.parents[1], 4 + panel.parents[0]])
@@ -111,7 +111,7 @@ def test_the_tree_is_the_gaussian_that_it_stands_for():
 
 def test_the_gradient_of_the_evidence_is_its_slope():
     panel = small_tree()
-    beliefs, known, tree = HierarchyConfig().effects_of(NAMES), moments(panel), Tree.of(panel.parents, len(panel))
+    beliefs, known, tree = HierarchyConfig().effects_of(NAMES), moments(panel), Tree.of(panel)
     evidence = _Evidence(
         Information(known.gram, known.cross, np.full(12, 5.0)), tree, beliefs, usual_variances(beliefs, 3, 5.0)
     )
@@ -205,3 +205,12 @@ def test_what_is_wrong_is_named_with_its_cure():
         fit_hierarchy(SeriesPanel(**whole | {"target": panel.target - 100}), HierarchyConfig(likelihood="poisson"))
     with pytest.raises(ValueError, match="there are level, log_price"):
         fit_hierarchy(panel).interval("price")
+
+
+@pytest.mark.parametrize("likelihood", ["lognormal", "poisson"])
+def test_a_category_of_which_nothing_was_drawn_keeps_its_place(likelihood):
+    panel, truth = world("counts" if likelihood == "poisson" else "plain", series=300, categories=60)
+    few = HierarchyConfig(learn_from=40, likelihood=likelihood)  # most categories have no series among them
+    fit = fit_hierarchy(panel, few)
+    assert fit.groups[0].mean.shape == (60, 4) and np.isfinite(fit.mean).all() and np.isfinite(fit.sd).all()
+    assert np.abs(fit.mean[:, 1:] - truth).mean() < 0.5

@@ -92,11 +92,11 @@ def test_a_reaction_is_read_right(own, theirs, kind, lag, size):
     assert np.isnan(found.size[0]) if size is None else found.size[0] == pytest.approx(size)
 
 
-def test_a_window_that_is_cut_short_says_nothing_unless_the_answer_came_before():
+def test_a_window_that_is_cut_short_says_nothing_answered_or_not():
     assert len(reactions(one_pair([0, -0.1, -0.1, -0.2], [0, 0, 0, 0]), window=3)) == 0
     assert len(reactions(one_pair([0, -0.1, -0.1], [0, 0, 0]), window=3)) == 0
     answered = reactions(one_pair([0, -0.1, -0.1, -0.2, -0.2], [0, 0, -0.1, -0.1, -0.1]), window=3)
-    assert answered.kind.tolist() == [FOLLOW]
+    assert len(answered) == 0
     gap = RivalPanel(
         pair=np.zeros(4, int),
         rival=np.array([0]),
@@ -235,3 +235,25 @@ def test_what_is_wrong_is_named_with_its_cure():
         best_response(a_market(), np.ones((2, 3)), certain(IGNORE), horizon=1)
     with pytest.raises(ValueError, match="horizon: got 0"):
         best_response(a_market(), CANDIDATES, certain(IGNORE), horizon=0)
+
+
+@pytest.mark.parametrize("every", [8, 30])
+def test_how_often_we_move_does_not_change_what_rivals_are_like(every):
+    rng, periods = np.random.default_rng(5), 4_000
+    own, theirs, now, offer, due = np.zeros(periods), np.zeros(periods), 0.0, 0.0, -1
+    for period in range(periods):
+        if period % every == 2:
+            now = 0.05 - now
+            due = period + 2 if rng.random() < 0.2 else -1
+        if period == due:
+            offer = now
+        own[period], theirs[period] = now, offer
+    learned = learn_response(one_pair(own.tolist(), theirs.tolist()), window=4)
+    assert learned.probability[0, :, IGNORE] == pytest.approx([0.8, 0.8], abs=0.12)
+
+
+def test_a_large_move_after_a_tiny_one_of_ours_hardly_counts():
+    own = [0, 0.1, 0.1, 0.1, 0.0, 0.0, 0.0, 0.006, 0.006, 0.006]
+    theirs = [0, 0, 0.1, 0.1, 0.1, 0, 0, 0, 0.4, 0.4]
+    learned = learn_response(one_pair(own, theirs), window=2)
+    assert learned.pass_through[0] == pytest.approx(1.0, abs=0.01)

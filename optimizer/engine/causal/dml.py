@@ -14,6 +14,9 @@ from .results import CausalEstimate
 from .within import within
 
 FOLDS: Final = 5
+NOT_CLUSTERED: Final = (
+    "its standard error takes the weeks of a product as unrelated: it is too small where they are not"
+)
 
 
 def double_machine_learning(
@@ -68,5 +71,6 @@ def double_machine_learning(
         interval=(elasticity - reach, elasticity + reach),
         rows=len(panel),
         clusters=len(panel),
+        warnings=() if len(np.unique(panel.cluster)) == len(panel) else (NOT_CLUSTERED,),
     )
     return estimate, slopes

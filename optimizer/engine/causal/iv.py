@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 from linearmodels.iv import IV2SLS, IVGMM
 from linearmodels.panel import PanelOLS
+from linearmodels.panel.utility import AbsorbingEffectError
 from scipy import stats
 
 from ..pricing_arrays import Floats
@@ -58,6 +59,9 @@ def fixed_effects(panel: CausalPanel, *, probability: float = 0.95) -> CausalEst
 
     It is causal only where prices within a product did not follow its demand. Standard errors are robust to clusters.
 
+    Raises:
+        ValueError: prices do not move within products and weeks.
+
     Source: Wooldridge (2010), section 10.5, by linearmodels.
     """
     import pandas as pd
@@ -66,7 +70,10 @@ def fixed_effects(panel: CausalPanel, *, probability: float = 0.95) -> CausalEst
     columns = pd.DataFrame({**panel.controls, "log_price": panel.log_price}, index=index)
     model = PanelOLS(pd.Series(panel.log_units, index=index), columns, entity_effects=True, time_effects=True)
     clusters = pd.DataFrame({"cluster": panel.cluster}, index=index)
-    found = model.fit(cov_type="clustered", clusters=clusters)
+    try:
+        found = model.fit(cov_type="clustered", clusters=clusters)
+    except AbsorbingEffectError as error:
+        raise ValueError("log_price: it does not move within products and weeks: nothing can be learned") from error
     elasticity, sd = float(found.params["log_price"]), float(found.std_errors["log_price"])
     return CausalEstimate(
         method="fixed effects",

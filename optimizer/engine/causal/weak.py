@@ -12,6 +12,7 @@ from catalog.guardrails import Ints
 from ..pricing_arrays import Floats
 
 GRID: Final = 2_001
+NEAR: Final = 20
 FURTHEST: Final = 1e4
 """Elasticities beyond which nothing is looked for."""
 
@@ -77,7 +78,10 @@ def anderson_rubin_intervals(scores: Scores, probability: float) -> tuple[tuple[
         return anderson_rubin(scores, elasticity) - critical
 
     # The tangent of an angle runs over all elasticities, densest around those that are usual.
-    points = np.tan(np.linspace(-1, 1, GRID) * np.arctan(FURTHEST / 2)) * 2
+    usual = np.tan(np.linspace(-1, 1, GRID) * np.arctan(FURTHEST / 2)) * 2
+    # And closely around the estimate, whose interval may be narrower than the steps.
+    centre, sd = _estimate(scores)
+    points = np.union1d(usual, np.clip(centre + sd * np.linspace(-NEAR, NEAR, GRID), -FURTHEST, FURTHEST))
     values = np.array([excess(point) for point in points])
     inside = values <= 0
     ends: list[float] = [-np.inf] if inside[0] else []
@@ -86,3 +90,13 @@ def anderson_rubin_intervals(scores: Scores, probability: float) -> tuple[tuple[
     if inside[-1]:
         ends.append(np.inf)
     return tuple(zip(ends[::2], ends[1::2], strict=True))
+
+
+def _estimate(scores: Scores) -> tuple[float, float]:
+    """Return the elasticity by two-stage least squares, and its standard error robust to clusters."""
+    outcome, price = scores.outcome.sum(0), scores.price.sum(0)
+    inverse = np.linalg.inv(scores.gram)
+    strength = float(price @ inverse @ price)
+    centre = float(price @ inverse @ outcome) / strength
+    each = (scores.outcome - centre * scores.price) @ inverse @ price
+    return centre, max(float(np.sqrt((each**2).sum())) / strength, 1e-9)

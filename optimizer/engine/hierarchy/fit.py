@@ -52,9 +52,9 @@ def fit_hierarchy(panel: SeriesPanel, config: HierarchyConfig | None = None) -> 
     with _ONE_AT_A_TIME:
         drawn = panel.of(_draw(len(panel), settings))
         of_drawn = likelihood_of(drawn, settings.likelihood)
-        learned = _learn(of_drawn, Tree.of(drawn.parents, len(drawn)), beliefs, settings)
+        learned = _learn(of_drawn, Tree.of(drawn), beliefs, settings)
         likelihood = of_drawn.of(panel)
-        tree = Tree.of(panel.parents, len(panel))
+        tree = Tree.of(panel)
         found = _over_spreads(_settle(likelihood, tree, beliefs, learned), tree, beliefs, learned.spreads)
     mean = found.series.mean
     mean[:, 0] += likelihood.level

@@ -26,6 +26,7 @@ class SeriesPanel:
         parents: what the series belong to, narrow to wide: (series,) int64 indices of, say, categories, then
             (category,) indices of departments. Empty: all series belong to one population.
         censored: (row,) bool, weeks whose demand was at least the target, such as those that ended out of stock.
+        groups: how many categories, departments and so on there are; counted from ``parents`` where not given.
 
     Raises:
         ValueError: shapes or types that do not go together; the message says what to give. Whether the values are
@@ -38,6 +39,7 @@ class SeriesPanel:
     start: Ints
     parents: tuple[Ints, ...] = ()
     censored: NDArray[np.bool_] | None = None
+    groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         rows = len(self.target)
@@ -50,11 +52,16 @@ class SeriesPanel:
             raise ValueError(f"start: give series + 1 row numbers that begin with 0, rise, and end with {rows}")
         if self.censored is not None and (self.censored.shape != (rows,) or self.censored.dtype != np.bool_):
             raise ValueError(f"censored: got {self.censored.dtype}{self.censored.shape}; give bool of shape {(rows,)}")
+        if not self.groups:
+            counted = tuple(int(parent.max()) + 1 if len(parent) else 0 for parent in self.parents)
+            object.__setattr__(self, "groups", counted)
         below = len(self)
-        for level, parent in enumerate(self.parents):
-            if parent.shape != (below,) or (below and parent.min() < 0):
-                raise ValueError(f"parents[{level}]: got shape {parent.shape}; give ({below},) indices from 0")
-            below = int(parent.max()) + 1 if below else 0
+        for level, (parent, count) in enumerate(zip(self.parents, self.groups, strict=True)):
+            if parent.shape != (below,) or (below and not 0 <= parent.min() <= parent.max() < count):
+                raise ValueError(
+                    f"parents[{level}]: got shape {parent.shape}; give ({below},) indices from 0 to {count - 1}"
+                )
+            below = count
 
     def __len__(self) -> int:
         """Return the number of series."""

@@ -6,10 +6,9 @@ import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from catalog.guardrails import Ints
-
 from ..pricing_arrays import Floats
 from .config import INTERCEPT_VARIANCE, Beliefs
+from .panel import SeriesPanel
 from .tree import Children, Information, Posterior, given_parents, told_to_parents
 
 LEAST_LOG_SPREAD, MOST_LOG_SPREAD = np.log(1e-3), np.log(1e2)
@@ -23,11 +22,11 @@ class Tree:
     levels: tuple[Children, ...]
 
     @classmethod
-    def of(cls, parents: tuple[Ints, ...], series: int) -> "Tree":
-        """Make a tree of (series,) parents, their parents and so on."""
-        below = [series, *(len(parent) for parent in parents[1:]), 1]
-        nodes = [*below[1:-1], *([int(parents[-1].max()) + 1] if parents else []), 1]
-        edges = [*parents, np.zeros(nodes[-2] if parents else series, dtype=np.int64)]
+    def of(cls, panel: SeriesPanel) -> "Tree":
+        """Make the tree of a panel's series; groups of which no series is there have their place all the same."""
+        nodes = [*panel.groups, 1]
+        above = panel.groups[-1] if panel.groups else len(panel)
+        edges = [*panel.parents, np.zeros(above, dtype=np.int64)]
         return cls(tuple(Children.of(edge, count) for edge, count in zip(edges, nodes, strict=True)))
 
 

@@ -19,6 +19,9 @@ CUT, RAISE = range(2)
 LEAST_CHANGE: Final = 0.005
 """Smaller moves, in logs, are roundings."""
 
+MOST_PASS_THROUGH: Final = 2.0
+"""Who moves further has reasons of his own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
@@ -30,7 +33,8 @@ class Reactions:
         kind: `IGNORE`, `FOLLOW` (a move in our direction) or `UNDERCUT` (a move that ends below our new price, from
             where it was not).
         lag: periods from our change to the move, 1 the next one; 0 where there was none.
-        size: of a follower the move over our change; of one who undercuts how far below us, ln; else NaN.
+        size: of a follower the move over our change, at most 2; of one who undercuts how far below us, ln; else NaN.
+        change: ours, ln.
     """
 
     rival: Ints
@@ -38,6 +42,7 @@ class Reactions:
     kind: Ints
     lag: Ints
     size: Floats
+    change: Floats
 
     def __len__(self) -> int:
         return len(self.rival)
@@ -46,8 +51,9 @@ class Reactions:
 def reactions(panel: RivalPanel, *, window: int) -> Reactions:
     """Find each of our changes, and the rival's first move in the ``window`` periods after it.
 
-    A window that our next change, a gap in the rows or the end of the data cuts short, without a move before, says
-    nothing and is left out.
+    A change whose window our next change, a gap in the rows or the end of the data cuts short is left out, answered or
+    not: keeping only the answered ones would make rivals look more responsive than they are. Where our prices move
+    often give a short window.
     """
     follows = np.zeros(len(panel), dtype=bool)
     follows[1:] = (panel.pair[1:] == panel.pair[:-1]) & (panel.period[1:] == panel.period[:-1] + 1)
@@ -58,10 +64,8 @@ def reactions(panel: RivalPanel, *, window: int) -> Reactions:
     for step in range(1, window + 1):
         row = np.minimum(events + step, len(panel) - 1)
         there = (events + step < len(panel)) & follows[row]
-        waiting = seen & (lag == 0)
-        cut_short = waiting & (~there | (np.abs(own_move[row]) >= LEAST_CHANGE))
-        seen &= ~cut_short
-        lag = np.where(waiting & ~cut_short & (np.abs(move[row]) >= LEAST_CHANGE), step, lag)
+        seen &= there & (np.abs(own_move[row]) < LEAST_CHANGE)
+        lag = np.where((lag == 0) & (np.abs(move[row]) >= LEAST_CHANGE), step, lag)
     events, lag = events[seen], lag[seen]
     return _classified(panel, events, lag, own_move[events], move)
 
@@ -74,11 +78,12 @@ def _classified(panel: RivalPanel, events: Ints, lag: Ints, own_change: Floats, 
     undercut = moved & (below > LEAST_CHANGE) & ~was_below & (move[after] < 0)
     follow = moved & ~undercut & (move[after] * own_change > 0)
     kind = np.select([undercut, follow], [UNDERCUT, FOLLOW], IGNORE)
-    size = np.select([undercut, follow], [below, move[after] / own_change], np.nan)
+    size = np.select([undercut, follow], [below, np.clip(move[after] / own_change, 0, MOST_PASS_THROUGH)], np.nan)
     return Reactions(
         rival=panel.rival[panel.pair[events]],
         direction=np.where(own_change > 0, RAISE, CUT),
         kind=kind,
         lag=np.where(kind == IGNORE, 0, lag),
         size=size,
+        change=own_change,
     )

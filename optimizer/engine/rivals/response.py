@@ -98,13 +98,18 @@ def _shrunk(counts: Floats) -> tuple[Floats, Floats]:
 
 
 def _shrunk_mean(seen: Reactions, kind: int, rivals: int, usual: float) -> Floats:
-    """Return each rival's mean size of a reaction, shrunk to that of all by the variances within and between."""
+    """Return each rival's mean size of a reaction, shrunk to that of all by the variances within and between.
+
+    Pass-through is a ratio to our change: events count by its square, as in a regression through the origin.
+    """
     rows = seen.kind == kind
     rival, size = seen.rival[rows], seen.size[rows]
     if not len(size):
         return np.full(rivals, usual)
-    count, common = np.bincount(rival, minlength=rivals), float(size.mean())
-    mean = np.where(count > 0, np.bincount(rival, size, rivals) / np.maximum(count, 1), common)
+    weigh = seen.change[rows] ** 2 if kind == FOLLOW else np.ones(len(size))
+    count, common = np.bincount(rival, minlength=rivals), float(weigh @ size / weigh.sum())
+    weighed = np.bincount(rival, weigh * size, rivals) / np.maximum(np.bincount(rival, weigh, rivals), 1e-12)
+    mean = np.where(count > 0, weighed, common)
     within = float(((size - mean[rival]) ** 2).sum() / max(len(size) - (count > 0).sum(), 1))
     means = mean[count > 1]
     between = (

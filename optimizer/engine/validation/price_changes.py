@@ -12,6 +12,8 @@ from ..pricing_arrays import Floats
 LEAST_CHANGE: Final = 0.05
 """Prices nearer to the training mean than this, in logs, say nothing about an elasticity."""
 
+LEAST_ROWS_A_WEEK: Final = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandLine:
@@ -67,14 +69,14 @@ def price_change_errors(line: DemandLine, held: DemandPanel) -> Floats:
     """Return held-out ln units less what is predicted, and less what all SKUs share in the week, (row,).
 
     What a week was for the whole shop no elasticity can know: its median error is taken out. Rows of SKUs that were not
-    predicted (level NaN) are NaN.
+    predicted (level NaN) are NaN, and so are weeks of fewer than five rows: their median is one of the errors.
     """
     predicted = line.level[held.sku] + line.elasticity[held.sku] * (held.log_price - line.reference[held.sku])
     error = held.log_units - predicted
     for week in np.unique(held.week):
         here = held.week == week
-        if np.isfinite(error[here]).any():
-            error[here] -= np.nanmedian(error[here])
+        known = np.isfinite(error[here]).sum()
+        error[here] -= np.nanmedian(error[here]) if known >= LEAST_ROWS_A_WEEK else np.nan
     return np.asarray(error)
 
 
@@ -92,7 +94,7 @@ def compare(
     The interval is by bootstrap over SKUs, whose weeks are related.
 
     Raises:
-        ValueError: no held-out price is away from the training mean; the message says what to give.
+        ValueError: no held-out price is away from the training mean, or too few rows; the message says what to give.
 
     Source: Efron & Tibshirani (1993), ch. 13 (percentile interval).
     """
@@ -102,8 +104,10 @@ def compare(
         raise ValueError(f"no held-out price is {LEAST_CHANGE:.0%} or more from its mean: hold more weeks out")
     skus, sku = np.unique(held.sku[used], return_inverse=True)
     sums: Floats = np.stack([np.bincount(sku, each[used]) for each in errors]).astype(np.float64)
+    if not (sums.sum(1) > 0).all():
+        raise ValueError("a prediction has no error at all: hold more weeks out")
     drawn = _resampled(sums, draws, seed)
-    improvements = 1 - drawn[0] / drawn[1]
+    improvements = 1 - drawn[0] / np.maximum(drawn[1], 1e-12)
     low, high = np.quantile(improvements, [1 - probability, probability])
     rows, (error, other_error) = int(used.sum()), sums.sum(1)
     return Comparison(

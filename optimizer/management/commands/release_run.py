@@ -28,3 +28,5 @@ class Command(BaseCommand):
         parts = track(parts_left(run), "gate and ledger", console=Console(stderr=True), transient=True)
         run = publish_run(run_id=run.pk, parts=parts, now=timezone.now())
         Console().print(summary_table(run))
+        if run.error:
+            raise CommandError(run.error, returncode=2)
