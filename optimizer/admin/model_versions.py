@@ -49,7 +49,7 @@ def model_panel(request: HttpRequest, fit: ElasticityFit) -> dict[str, Any]:
         "verdict": fit.verdict.get("words", ""),
         "cards": _cards(fit),
         "promote_url": admin_url("optimizer_elasticityfit_promote", fit.pk) if may else "",
-        "passes": bool(fit.verdict.get("passes")),
+        "passes": bool(fit.verdict.get("passes")) or status == "was live",
         "evaluate": f"manage.py evaluate_model {fit.pk}",
     }
 
@@ -67,7 +67,7 @@ def _cards(fit: ElasticityFit) -> list[tuple[str, str, str]]:
         return []
     between = f"between {percent(found['low'], signed=True)} and {percent(found['high'], signed=True)}"
     return [
-        ("Error of held-out price changes", number(found["error"], decimals=3), "mean, in ln units"),
+        ("Error of price changes", number(found["error"], decimals=3), "mean, in ln units"),
         ("Of what it was judged against", number(found["other_error"], decimals=3), "the same rows"),
         ("Better by", percent(found["improvement"], signed=True), between),
         ("Judged on", number(found["rows"]), f"weeks of {number(found['skus'])} SKUs"),

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from catalog.models import Channel
 from optimizer.models import ElasticityFit
 from optimizer.selectors.live_models import live_fit
+from optimizer.services.demand_methods import config_from_dict
 from optimizer.services.evaluate_fit import evaluate_fit
 from optimizer.services.fit_elasticities import fit_channel
 from optimizer.services.promote_fit import NotPromoted, promote_fit
@@ -17,15 +19,18 @@ def train_model(
 ) -> tuple[ElasticityFit, NotPromoted | None]:
     """Fit, judge and promote; return the fit, and why it did not go live where it did not.
 
-    Without a method the live one's is used. Each step is done once for the same sales: killed in between, the next call
-    goes on.
+    Without a method the live one's is used, with its configuration. Each step is done once for the same sales: killed
+    in between, the next call goes on.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
     """
-    live = live_fit(channel=channel)
-    usual = ElasticityFit.Method.INDEPENDENT if live is None else live.method
-    fit = evaluate_fit(fit=fit_channel(channel=channel, now=now, method=method or usual, author=author), now=now)
+    live, config = live_fit(channel=channel), None
+    if live is not None and method in (None, live.method):
+        method, config = live.method, config_from_dict(live.method, live.config, settings.PRICING_DEVICE)
+    method = method or ElasticityFit.Method.INDEPENDENT
+    fit = fit_channel(channel=channel, now=now, method=method, config=config, author=author)
+    fit = evaluate_fit(fit=fit, now=now)
     try:
         return promote_fit(fit_id=fit.pk, author=author, now=now), None
     except NotPromoted as refusal:

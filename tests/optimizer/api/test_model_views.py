@@ -56,7 +56,7 @@ def test_a_worse_version_is_judged_by_a_worker_and_refused_with_the_numbers(
         assert client.post(f"{path}/evaluate").status_code == 202
     assert client.get(path).json()["verdict"]["comparison"]["high"] < 0
     refused = client.post(f"{path}/promote")
-    assert refused.status_code == 409 and "held-out price changes of 40 SKUs" in refused.json()["detail"]
+    assert refused.status_code == 409 and "held-out price changes, of 40 SKUs" in refused.json()["detail"]
     assert live_fit(channel=make_channel()) == live
 
 
