@@ -62,7 +62,18 @@ def _since(fit: ElasticityFit) -> str:
 
 
 def _cards(fit: ElasticityFit) -> list[tuple[str, str, str]]:
-    found = fit.verdict.get("comparison")
+    return [*_comparison_cards(fit.verdict.get("comparison")), *_calibration_cards(fit.verdict.get("calibration"))]
+
+
+def _calibration_cards(shares: dict[str, float] | None) -> list[tuple[str, str, str]]:
+    if not shares:
+        return []
+    *others, (widest, held) = shares.items()
+    note = ", ".join(f"of {asked.replace('%', ' %')} {percent(share)}" for asked, share in others)
+    return [(f"Of intervals of {widest.replace('%', ' %')} held", percent(held), note)]
+
+
+def _comparison_cards(found: dict[str, Any] | None) -> list[tuple[str, str, str]]:
     if not found:
         return []
     between = f"between {percent(found['low'], signed=True)} and {percent(found['high'], signed=True)}"

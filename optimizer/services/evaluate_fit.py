@@ -9,11 +9,11 @@ from django.conf import settings
 
 from optimizer.engine import DemandPanel
 from optimizer.engine.pricing_arrays import Floats
-from optimizer.engine.validation import Comparison, DemandLine, compare, split_by_time
+from optimizer.engine.validation import Comparison, DemandLine, calibration, compare, split_by_time
 from optimizer.models import ElasticityEstimate, ElasticityFit
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.channel_sales import ChannelSales, channel_sales
-from optimizer.services.demand_methods import config_from_dict, learn_demand
+from optimizer.services.demand_methods import LearnedDemand, config_from_dict, learn_demand
 
 HELD_OUT_WEEKS: Final = 4
 LEAST_TRAINING_WEEKS: Final = 4
@@ -30,7 +30,7 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
 
     *The same one with newer sales* is judged on the weeks that the live fit knows, both as they stand: sales that spoil
     it, such as units that a feed mixed up, show there. It is refused where it is worse by more than 1 % for 95 % of the
-    draws. Without a live fit the first one passes.
+    draws. Without a live fit the first one passes. Which share of the last weeks lay in its intervals is stored, too.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
@@ -38,7 +38,9 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
     live = live_fit(channel=fit.channel)
     if live is not None and live.pk == fit.pk:
         return fit
-    fit.verdict = {"at": now.isoformat(), "against": None if live is None else live.pk, **_judge(fit, live)}
+    sales = channel_sales(channel=fit.channel)
+    against = None if live is None else live.pk
+    fit.verdict = {"at": now.isoformat(), "against": against, **_judge(fit, live, sales), **_calibration(fit, sales)}
     fit.save(update_fields=["verdict"])
     return fit
 
@@ -49,8 +51,7 @@ def is_refresh(fit: ElasticityFit, live: ElasticityFit) -> bool:
     return (fit.method, of_fit) == (live.method, of_live)
 
 
-def _judge(fit: ElasticityFit, live: ElasticityFit | None) -> dict[str, Any]:
-    sales = channel_sales(channel=fit.channel)
+def _judge(fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelSales) -> dict[str, Any]:
     if live is None:
         return {"passes": True, "words": "the first model of its channel", **_numbers(_on_held_out(fit, None, sales))}
     if fit.data_to < min(live.data_to, sales.last):
@@ -70,13 +71,13 @@ def _on_held_out(fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelS
     if first_held < LEAST_TRAINING_WEEKS:
         return None
     train, held = split_by_time(sales.panel, first_held)
-    line = _line(fit, train, sales)
+    line = _learned(fit, train, sales).line
     if live is None:  # then against prices that change nothing
         other = replace(line, elasticity=np.zeros(len(line.level)))
     elif live.data_to < sales.first + timedelta(weeks=first_held):
         other = replace(line, elasticity=_stored(live, sales))
     else:
-        other = _line(live, train, sales)
+        other = _learned(live, train, sales).line
     return _compared(line, other, held)
 
 
@@ -97,9 +98,29 @@ def _compared(line: DemandLine, other: DemandLine, rows: DemandPanel) -> Compari
         return None
 
 
-def _line(fit: ElasticityFit, train: DemandPanel, sales: ChannelSales) -> DemandLine:
+def _calibration(fit: ElasticityFit, sales: ChannelSales) -> dict[str, Any]:
+    """Return which share of the last weeks lay in the intervals of what is learned from those before; {} where few."""
+    first_held = sales.last_week - HELD_OUT_WEEKS + 1
+    if first_held < LEAST_TRAINING_WEEKS:
+        return {}
+    train, held = split_by_time(sales.panel, first_held)
+    found = _learned(fit, train, sales)
+    try:
+        shares = calibration(
+            found.line,
+            held,
+            elasticity_sd=found.elasticity_sd,
+            level_sd=found.log_demand_sd,
+            residual_sd=found.residual_sd,
+        )
+    except ValueError:
+        return {}
+    return {"calibration": {f"{asked:.0%}": share for asked, share in shares.items()}}
+
+
+def _learned(fit: ElasticityFit, train: DemandPanel, sales: ChannelSales) -> LearnedDemand:
     config = config_from_dict(fit.method, fit.config, settings.PRICING_DEVICE)
-    return learn_demand(train, sales.category, config).line
+    return learn_demand(train, sales.category, config)
 
 
 def _stored(fit: ElasticityFit, sales: ChannelSales) -> Floats:

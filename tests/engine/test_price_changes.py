@@ -11,7 +11,7 @@ from catalog.sales_import.reading import read_transactions
 from optimizer.engine import DemandPanel
 from optimizer.engine.hierarchy import Effect, HierarchyConfig, fit_weekly_demand
 from optimizer.engine.season import week_effects
-from optimizer.engine.validation import DemandLine, compare, price_change_errors, split_by_time
+from optimizer.engine.validation import DemandLine, calibration, compare, price_change_errors, split_by_time
 from pricing_site.settings import BASE_DIR
 
 DATA = BASE_DIR / "data" / "online_retail" / "online_retail.parquet"
@@ -168,3 +168,20 @@ def test_what_a_week_was_for_the_whole_shop_is_nobodys_error():
     still = DemandPanel(sku=held.sku, week=held.week, log_price=np.ones(len(held)), log_units=held.log_units, n_skus=50)
     with pytest.raises(ValueError, match="hold more weeks out"):
         compare(line, DemandLine(elasticity=truth, level=line.level, reference=np.ones(50)), still)
+
+
+def test_intervals_of_weeks_to_come_hold_what_they_promise():
+    shares = []
+    for seed in range(4):
+        train, held = split_by_time(known_market(seed)[0], 36)
+        fit = fit_weekly_demand(train)
+        spreads = {"elasticity_sd": fit.elasticity_sd, "level_sd": fit.log_demand_sd, "residual_sd": fit.residual_sd}
+        found = calibration(fit.line, held, **spreads)
+        shares.append(list(found.values()))
+        too_sure = calibration(fit.line, held, **spreads | {"residual_sd": fit.residual_sd / 2})
+        assert too_sure[0.9] < found[0.9] - 0.1
+    assert list(found) == [0.5, 0.8, 0.9]
+    assert np.abs(np.mean(shares, axis=0) - [0.5, 0.8, 0.9]).max() < 0.04
+    nobody = DemandLine(elasticity=fit.line.elasticity, level=np.full(400, np.nan), reference=fit.line.reference)
+    with pytest.raises(ValueError, match="no held-out week was predicted"):
+        calibration(nobody, held, **spreads)

@@ -245,6 +245,7 @@ def test_the_models_page_says_how_it_was_judged_and_has_it_go_live():
     client.force_login(boss)
     page = page_of(better, boss)
     assert "Its error of" in page and "Price with it" in page and f"{bad} is live" in page
+    assert "Of intervals of 90 % held" in page and 0.7 < better.verdict["calibration"]["90%"] <= 1
     assert "It will be refused" in page_of(worse, boss)
     promote = admin_url("optimizer_elasticityfit_promote", better.pk)
     assert client.get(promote).status_code == 405
