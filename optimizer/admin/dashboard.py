@@ -14,7 +14,8 @@ from catalog.models import GuardrailPolicy, Listing, PriceChange, Product, Weekl
 from optimizer.admin.decisions import waiting_decisions
 from optimizer.admin.guard_numbers import duration, outcome_rows, reason_rows, recommendations_url, run_cards
 from optimizer.admin.runs import STATUS_COLOURS, status_word
-from optimizer.models import ElasticityFit, OptimizationRun
+from optimizer.models import OptimizationRun
+from optimizer.selectors.live_models import promoted_fits
 
 NEWEST_CHANGES = 5_000  # the largest steps are looked for among these: a bounded read of the ledger's end
 LARGEST_SHOWN = 8
@@ -35,7 +36,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _counts() -> list[tuple[str, str, str, str]]:
     """Return (label, figure, note, link)."""
-    fit = ElasticityFit.objects.filter(promoted_at__isnull=False).order_by("-promoted_at").first()
+    fit = promoted_fits().first()
     tables = [
         ("Products", Product, "catalog_product_changelist"),
         ("Prices", Listing, "catalog_listing_changelist"),

@@ -15,17 +15,16 @@ from catalog.admin.listings import ListingAdmin
 from catalog.arms import SHARES
 from catalog.models import Listing
 from catalog.plain_words import refusal_words
-from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.models import ElasticityEstimate
 from optimizer.selectors.explanations import Replay, explanation_of
+from optimizer.selectors.live_models import live_fits
 
 admin.site.unregister(Listing)
 
 
 def live_estimates(listing_ids: Sequence[int]) -> dict[int, ElasticityEstimate]:
     """Return each listing's estimate in the live fit of its channel, in one query."""
-    promoted = ElasticityFit.objects.filter(promoted_at__isnull=False)
-    live = promoted.order_by("channel_id", "-promoted_at", "-pk").distinct("channel_id").values("pk")
-    found = ElasticityEstimate.objects.filter(listing__in=listing_ids, fit__in=live)
+    found = ElasticityEstimate.objects.filter(listing__in=listing_ids, fit__in=live_fits().values("pk"))
     return {estimate.listing_id: estimate for estimate in found}
 
 

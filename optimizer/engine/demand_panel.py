@@ -1,12 +1,17 @@
 """Weekly sales of many SKUs, in long form."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from catalog.guardrails import Ints
 
 from .pricing_arrays import Floats
+
+WEEKS_PER_YEAR: Final = 365.25 / 7
+LEAST_WEEKS, LEAST_LOG_PRICE_SD = 8, 0.01
+"""Below these a SKU's own sales say nothing about its elasticity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .demand_panel import DemandPanel
+from .demand_panel import LEAST_LOG_PRICE_SD, LEAST_WEEKS, WEEKS_PER_YEAR, DemandPanel
 from .devices import resolve_device
 from .elasticity_results import (
     INTERCEPT,
@@ -48,10 +48,10 @@ class ElasticityConfig:
     season_sd: float = 0.5
     trend_sd: float = 0.5
     intercept_sd: float = 5.0
-    least_log_price_sd: float = 0.01
-    least_weeks: int = 8
+    least_log_price_sd: float = LEAST_LOG_PRICE_SD
+    least_weeks: int = LEAST_WEEKS
     noise_iterations: int = 5
-    weeks_per_year: float = 365.25 / 7
+    weeks_per_year: float = WEEKS_PER_YEAR
     device: str = "auto"
 
     @property

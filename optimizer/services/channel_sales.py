@@ -1,5 +1,6 @@
 """A channel's weekly sales as the engine reads them. Only workers and commands load this file."""
 
+import hashlib
 import io
 from dataclasses import dataclass
 from datetime import date
@@ -36,7 +37,7 @@ class ChannelSales:
         listing_ids: of each SKU.
         category: (sku,) a number from 0 for each category; products without one share one.
         first, last: Mondays of the first and the last week with sales.
-        text: what Postgres said, for a fingerprint.
+        digest: SHA-256 of the sales, for a fingerprint.
     """
 
     panel: DemandPanel
@@ -44,7 +45,7 @@ class ChannelSales:
     category: Ints
     first: date
     last: date
-    text: bytes
+    digest: str
 
     @property
     def last_week(self) -> int:
@@ -65,7 +66,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
         NothingToLearnFrom: it has none.
     """
     text = _csv(channel)
-    sales = pl.read_csv(io.BytesIO(text), try_parse_dates=True)
+    digest, sales = hashlib.sha256(text).hexdigest(), pl.read_csv(io.BytesIO(text), try_parse_dates=True)
     if sales.is_empty():
         raise NothingToLearnFrom(f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
     listing_ids, sku = np.unique(sales["listing_id"].to_numpy(), return_inverse=True)
@@ -80,7 +81,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
         log_units=np.log(sales["units"].to_numpy().astype(np.float64)),
         n_skus=len(listing_ids),
     )
-    return ChannelSales(panel, listing_ids.tolist(), np.unique(of_sku, return_inverse=True)[1], first, last, text)
+    return ChannelSales(panel, listing_ids.tolist(), np.unique(of_sku, return_inverse=True)[1], first, last, digest)
 
 
 def _csv(channel: Channel) -> bytes:

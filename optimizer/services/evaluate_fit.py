@@ -1,7 +1,7 @@
 """Judge a fit against the live one on weeks that neither has seen. Only workers and commands load this file."""
 
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -39,8 +39,13 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
     if live is not None and live.pk == fit.pk:
         return fit
     sales = channel_sales(channel=fit.channel)
-    against = None if live is None else live.pk
-    fit.verdict = {"at": now.isoformat(), "against": against, **_judge(fit, live, sales), **_calibration(fit, sales)}
+    against, held_out = None if live is None else live.pk, _held_out(fit, sales)
+    fit.verdict = {
+        "at": now.isoformat(),
+        "against": against,
+        **_judge(fit, live, sales, held_out),
+        **_calibration(held_out),
+    }
     fit.save(update_fields=["verdict"])
     return fit
 
@@ -51,14 +56,20 @@ def is_refresh(fit: ElasticityFit, live: ElasticityFit) -> bool:
     return (fit.method, of_fit) == (live.method, of_live)
 
 
-def _judge(fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelSales) -> dict[str, Any]:
+def _judge(
+    fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelSales, held_out: "_HeldOut | None"
+) -> dict[str, Any]:
     if live is None:
-        return {"passes": True, "words": "the first model of its channel", **_numbers(_on_held_out(fit, None, sales))}
+        return {
+            "passes": True,
+            "words": "the first model of its channel",
+            **_numbers(_on_held_out(None, sales, held_out)),
+        }
     if fit.data_to < min(live.data_to, sales.last):
         words = f"it read sales to the week of {fit.data_to}, the live model to that of {live.data_to}"
         return {"passes": False, "words": words}
     refresh = is_refresh(fit, live)
-    found = _on_known_weeks(fit, live, sales) if refresh else _on_held_out(fit, live, sales)
+    found = _on_known_weeks(fit, live, sales) if refresh else _on_held_out(live, sales, held_out)
     if found is None:
         words = "too few weeks, or no price changed in those to judge by: nothing tells it from the live model"
         return {"passes": refresh, "words": words}
@@ -66,19 +77,36 @@ def _judge(fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelSales) 
     return {"passes": passes, "words": _words(found, passes, refresh), **_numbers(found)}
 
 
-def _on_held_out(fit: ElasticityFit, live: ElasticityFit | None, sales: ChannelSales) -> Comparison | None:
-    first_held = sales.last_week - HELD_OUT_WEEKS + 1
-    if first_held < LEAST_TRAINING_WEEKS:
+@dataclass(frozen=True)
+class _HeldOut:
+    """Hold the weeks that are held out, those before them, and what the fit's method learns from those."""
+
+    first: date
+    train: DemandPanel
+    held: DemandPanel
+    learned: LearnedDemand
+
+
+def _held_out(fit: ElasticityFit, sales: ChannelSales) -> _HeldOut | None:
+    """Hold the last weeks out and learn from those before; None where those are too few."""
+    first = sales.last_week - HELD_OUT_WEEKS + 1
+    if first < LEAST_TRAINING_WEEKS:
         return None
-    train, held = split_by_time(sales.panel, first_held)
-    line = _learned(fit, train, sales).line
+    train, held = split_by_time(sales.panel, first)
+    return _HeldOut(sales.first + timedelta(weeks=first), train, held, _learned(fit, train, sales))
+
+
+def _on_held_out(live: ElasticityFit | None, sales: ChannelSales, weeks: _HeldOut | None) -> Comparison | None:
+    if weeks is None:
+        return None
+    line = weeks.learned.line
     if live is None:  # then against prices that change nothing
         other = replace(line, elasticity=np.zeros(len(line.level)))
-    elif live.data_to < sales.first + timedelta(weeks=first_held):
+    elif live.data_to < weeks.first:
         other = replace(line, elasticity=_stored(live, sales))
     else:
-        other = _learned(live, train, sales).line
-    return _compared(line, other, held)
+        other = _learned(live, weeks.train, sales).line
+    return _compared(line, other, weeks.held)
 
 
 def _on_known_weeks(fit: ElasticityFit, live: ElasticityFit, sales: ChannelSales) -> Comparison | None:
@@ -98,17 +126,15 @@ def _compared(line: DemandLine, other: DemandLine, rows: DemandPanel) -> Compari
         return None
 
 
-def _calibration(fit: ElasticityFit, sales: ChannelSales) -> dict[str, Any]:
-    """Return which share of the last weeks lay in the intervals of what is learned from those before; {} where few."""
-    first_held = sales.last_week - HELD_OUT_WEEKS + 1
-    if first_held < LEAST_TRAINING_WEEKS:
+def _calibration(weeks: _HeldOut | None) -> dict[str, Any]:
+    """Return which share of the held-out weeks lay in the intervals of what was learned; {} where that is not known."""
+    if weeks is None:
         return {}
-    train, held = split_by_time(sales.panel, first_held)
-    found = _learned(fit, train, sales)
+    found = weeks.learned
     try:
         shares = calibration(
             found.line,
-            held,
+            weeks.held,
             elasticity_sd=found.elasticity_sd,
             level_sd=found.log_demand_sd,
             residual_sd=found.residual_sd,

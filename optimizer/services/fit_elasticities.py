@@ -63,7 +63,7 @@ def fit_channel(
 
 def _fingerprint(sales: ChannelSales, method: str, config: dict[str, object]) -> str:
     settings_of_fit = json.dumps({"method": method, **config}, sort_keys=True)
-    return hashlib.sha256(sales.text + settings_of_fit.encode()).hexdigest()
+    return hashlib.sha256((sales.digest + settings_of_fit).encode()).hexdigest()
 
 
 def _device(config: Config) -> str:

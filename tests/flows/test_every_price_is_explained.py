@@ -17,7 +17,6 @@ from catalog.services.overrides import schedule_override
 from catalog.services.price_approvals import approve_price
 from catalog.services.roll_back import roll_back_run
 from optimizer.models import MarkdownPlan
-from optimizer.services.close_run import close_run
 from optimizer.services.markdown_plans import start_markdown_plan
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
@@ -25,6 +24,7 @@ from optimizer.services.promote_simulation import promote_simulation
 from optimizer.services.replan_markdowns import replan_markdowns
 from optimizer.services.solve_together import solve_together
 from tests.factories import make_api_key, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 from tests.optimizer.simulations import computed
 

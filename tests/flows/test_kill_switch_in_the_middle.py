@@ -19,12 +19,12 @@ from catalog.services.kill_switches import flip_kill_switch, lift_kill_switch
 from optimizer.models import MarkdownPlan, OptimizationRun, Recommendation
 from optimizer.services import promote_simulation as promotion
 from optimizer.services import replan_markdowns as markdowns
-from optimizer.services.close_run import close_run
 from optimizer.services.markdown_plans import start_markdown_plan
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.publish_run import KILLED
 from tests.factories import make_channel, make_listing
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 from tests.optimizer.simulations import computed
 

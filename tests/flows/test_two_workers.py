@@ -12,12 +12,12 @@ from django.utils import timezone
 from catalog.models import PriceChange
 from optimizer.models import OptimizationRun, Recommendation, RunChunk, RunGoals
 from optimizer.services import open_run as open_run_module
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.solve_together import solve_together
 from optimizer.tasks import enqueue_chunks, resume_stalled_runs
 from tests.factories import make_channel, make_listing
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db(transaction=True)

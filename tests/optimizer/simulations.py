@@ -7,9 +7,9 @@ from django.utils import timezone
 from catalog.models import Listing
 from optimizer.assumptions import Assumptions
 from optimizer.models import Simulation
-from optimizer.services.close_run import close_run
 from optimizer.services.open_simulation import open_simulation
 from optimizer.services.optimize_chunk import optimize_chunk
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 

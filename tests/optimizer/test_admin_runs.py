@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun, Recommendation, RunGoals, RunLimits
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.solve_together import solve_together
 from tests.factories import make_channel, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db

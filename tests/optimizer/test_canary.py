@@ -18,13 +18,13 @@ from catalog.services.roll_back import roll_back_run
 from optimizer.admin.canaries import canary_words
 from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.services.canary import CannotRelease, release_run
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.publish_run import parts_left, publish_run
 from optimizer.services.solve_together import solve_together
 from optimizer.tasks import publish_prices
 from tests.factories import make_api_key, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,10 @@ from catalog.models.listing import PriceSource
 from catalog.services.policies import save_policy
 from optimizer.models import Recommendation
 from optimizer.replay import replay_price
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from tests.factories import make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db

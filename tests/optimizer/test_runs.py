@@ -10,7 +10,6 @@ from optimizer.models import OptimizationRun, Recommendation, RunLimits
 from optimizer.replay import replay_price
 from optimizer.services import hand_to_gate
 from optimizer.services import open_run as open_run_module
-from optimizer.services.close_run import close_run
 from optimizer.services.decide_run import decide_run
 from optimizer.services.end_run import fail_run
 from optimizer.services.open_run import CannotOptimize, open_run
@@ -18,6 +17,7 @@ from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
 from optimizer.services.solve_together import solve_together
 from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db

@@ -12,13 +12,13 @@ from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun, Recommendation, RunGoals
 from optimizer.portfolio_replay import replay_portfolio, why_not
 from optimizer.selectors.explanations import explanation_of
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
 from optimizer.services.solve_portfolio import solve_portfolio
 from optimizer.services.solve_together import solve_together
 from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 from tests.optimizer.test_solve_price_groups import kill_in_the_middle
 

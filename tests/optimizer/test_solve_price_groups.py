@@ -15,12 +15,12 @@ from optimizer.group_replay import replay_group
 from optimizer.models import Recommendation
 from optimizer.selectors.explanations import explanation_of
 from optimizer.services import open_run as open_run_module
-from optimizer.services.close_run import close_run
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.solve_price_groups import solve_price_groups
 from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
+from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db

@@ -5,12 +5,11 @@ from typing import Any, Final
 
 import numpy as np
 from econml.dml import LinearDML
-from scipy import stats
 from sklearn.model_selection import GroupKFold
 
 from ..pricing_arrays import Floats
 from .panel import CausalPanel
-from .results import CausalEstimate
+from .results import CausalEstimate, normal_interval
 from .within import within
 
 FOLDS: Final = 5
@@ -63,12 +62,11 @@ def double_machine_learning(
     if by:
         errors = np.ravel(model.coef__inference().stderr)
         slopes = {name: (float(s), float(e)) for name, s, e in zip(by, np.ravel(model.coef_), errors, strict=True)}
-    reach = float(stats.norm.ppf(0.5 + probability / 2)) * sd
     estimate = CausalEstimate(
         method="double machine learning",
         elasticity=elasticity,
         sd=sd,
-        interval=(elasticity - reach, elasticity + reach),
+        interval=normal_interval(elasticity, sd, probability),
         rows=len(panel),
         clusters=len(panel),
         warnings=() if len(np.unique(panel.cluster)) == len(panel) else (NOT_CLUSTERED,),

@@ -6,11 +6,10 @@ import numpy as np
 from linearmodels.iv import IV2SLS, IVGMM
 from linearmodels.panel import PanelOLS
 from linearmodels.panel.utility import AbsorbingEffectError
-from scipy import stats
 
 from ..pricing_arrays import Floats
 from .panel import CausalPanel
-from .results import CausalEstimate, Overidentification
+from .results import CausalEstimate, Overidentification, normal_interval
 from .weak import Scores, anderson_rubin_intervals, effective_f
 from .within import within
 
@@ -44,7 +43,7 @@ def two_stage_least_squares(panel: CausalPanel, *, probability: float = 0.95) ->
         method="two-stage least squares",
         elasticity=elasticity,
         sd=sd,
-        interval=_normal_interval(elasticity, sd, probability),
+        interval=normal_interval(elasticity, sd, probability),
         rows=len(panel),
         clusters=len(np.unique(panel.cluster)),
         effective_f=strength,
@@ -79,7 +78,7 @@ def fixed_effects(panel: CausalPanel, *, probability: float = 0.95) -> CausalEst
         method="fixed effects",
         elasticity=elasticity,
         sd=sd,
-        interval=_normal_interval(elasticity, sd, probability),
+        interval=normal_interval(elasticity, sd, probability),
         rows=len(panel),
         clusters=len(np.unique(panel.cluster)),
     )
@@ -123,8 +122,3 @@ def _warnings(strength: float, over: Overidentification | None) -> tuple[str, ..
             f"the instruments contradict each other (Hansen's J, p = {over.p_value:.3f}): one moves demand itself"
         )
     return tuple(said)
-
-
-def _normal_interval(elasticity: float, sd: float, probability: float) -> tuple[float, float]:
-    reach = float(stats.norm.ppf(0.5 + probability / 2)) * sd
-    return elasticity - reach, elasticity + reach

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from scipy import stats
+
 from ..hierarchy import Effect
 
 
@@ -49,3 +51,9 @@ class CausalEstimate:
         if self.warnings:
             raise ValueError(f"this estimate is no belief to begin with: {'; '.join(self.warnings)}")
         return Effect(mean=self.elasticity, sd=self.sd, spread=spread)
+
+
+def normal_interval(elasticity: float, sd: float, probability: float) -> tuple[float, float]:
+    """Return the ends of the central interval of a normal law."""
+    reach = float(stats.norm.ppf(0.5 + probability / 2)) * sd
+    return elasticity - reach, elasticity + reach

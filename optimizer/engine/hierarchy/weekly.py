@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalog.guardrails import Ints
 
-from ..demand_panel import DemandPanel
+from ..demand_panel import LEAST_LOG_PRICE_SD, LEAST_WEEKS, WEEKS_PER_YEAR, DemandPanel
 from ..pricing_arrays import Floats
 from ..season import week_effects
 from ..validation import DemandLine
@@ -19,9 +19,6 @@ from .panel import SeriesPanel
 from .results import HierarchicalFit
 
 NAMES: Final = ("log_price", "season", "trend")
-WEEKS_PER_YEAR: Final = 365.25 / 7
-LEAST_WEEKS, LEAST_LOG_PRICE_SD = 8, 0.01
-"""Below these a SKU's own sales say nothing about its elasticity: it is its category's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Close a run whose chunks are done, in this process: guard numbers, then the publish gate."""
+"""Close a run in the test's own process and transaction: what workers and `optimize_prices` do part by part."""
 
 import uuid
 from datetime import datetime
