@@ -29,6 +29,7 @@ from streaming.kafka_settings import client_settings
 from streaming.messages import Message
 from streaming.metrics import StreamMetrics
 from streaming.reader import Reader, Records
+from streaming.topic_creation import ask_broker_to_create
 from streaming.topics import CONSUMED, REPLAY_OF, Topic
 from streaming.waiting import wait_until_nothing_is_missing
 
@@ -90,6 +91,7 @@ class BanditStream:
                 self._missing_topics, self.stop
             ):
                 log.info("Reading %s.", ", ".join(topic.deployed_name for topic in CONSUMED))
+                self._reading.subscribe([topic.deployed_name for topic in CONSUMED])
                 self._reading.start()
             self.background.start()
             while not self.stop.is_set():
@@ -104,7 +106,7 @@ class BanditStream:
 
     def _missing_broker(self) -> str | None:
         try:
-            self.reader = self.reader or self._subscribed_reader()
+            self.reader = self.reader or self._new_reader()
         except KafkaError as error:
             return f"no Kafka broker answers at {settings.KAFKA_BOOTSTRAP_SERVERS} ({error})"
         # The client asks for brokers by itself, in the background; it has no public name for what it found.
@@ -118,7 +120,7 @@ class BanditStream:
         self.cluster = metadata.cluster_id or "unnamed"
         return None
 
-    def _subscribed_reader(self) -> Reader:
+    def _new_reader(self) -> Reader:
         consumer = KafkaConsumer(
             **client_settings(),
             group_id=f"{settings.KAFKA_TOPIC_PREFIX}bandit",
@@ -129,19 +131,24 @@ class BanditStream:
             session_timeout_ms=self.session_timeout_ms,
             heartbeat_interval_ms=self.session_timeout_ms // 4,
         )
-        reader = Reader(consumer)
-        reader.subscribe([topic.deployed_name for topic in CONSUMED])
-        return reader
+        return Reader(consumer)
 
     def _missing_topics(self) -> str | None:
-        """Brokers that create topics do so when asked for them; with others somebody has to."""
-        consumer = self._reading.consumer
+        """Brokers that create topics do so when asked for them; with others somebody has to.
+
+        Who joins the group before it knows a topic is given none of it, and hears of it half a minute later.
+        """
         try:
-            consumer.poll(timeout_ms=100)
-            lacking = [topic for topic in CONSUMED if not consumer.partitions_for_topic(topic.deployed_name)]
+            if lacking := self._lacking_topics():
+                ask_broker_to_create(lacking)
+                lacking = self._lacking_topics()
         except KafkaError as error:
             return f"the broker does not name its topics ({error})"
-        return f"create the topics {', '.join(topic.deployed_name for topic in lacking)}" if lacking else None
+        return f"create the topics {', '.join(lacking)}" if lacking else None
+
+    def _lacking_topics(self) -> list[str]:
+        names = [topic.deployed_name for topic in CONSUMED]
+        return [name for name in names if not self._reading.consumer.partitions_for_topic(name)]
 
     def _step_or_wait(self) -> None:
         try:

@@ -47,13 +47,15 @@ class OutcomeSimulator:
         for topic in (Topic.PRICING_DECISIONS, Topic.PRICING_OUTCOMES):
             self.producer.partitions_for(topic.deployed_name)  # brokers that create topics do so when asked for them
         self.consumer = KafkaConsumer(
-            Topic.PRICING_DECISIONS.deployed_name,
             **client_settings(),
             group_id=f"{settings.KAFKA_TOPIC_PREFIX}simulated-shoppers",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             fetch_max_wait_ms=50,
         )
+        # Who joins a group without knowing the topic yet is given none of it, and hears of it half a minute later.
+        self.consumer.partitions_for_topic(Topic.PRICING_DECISIONS.deployed_name)
+        self.consumer.subscribe([Topic.PRICING_DECISIONS.deployed_name])
         try:
             while not self.stop.is_set() and not self._is_done():
                 self._step()

@@ -58,7 +58,9 @@ def test_kafka_messages_come_back_to_a_consumer_group(servers):
     producer.send("demand", key=b"sku-1", value=b"sold").get(timeout=10)
     producer.close()
     reading = {"group_id": "test", "auto_offset_reset": "earliest", "fetch_max_wait_ms": 50}
-    consumer = KafkaConsumer("demand", consumer_timeout_ms=10_000, **reading, **options)
+    consumer = KafkaConsumer(consumer_timeout_ms=20_000, **reading, **options)
+    consumer.partitions_for_topic("demand")  # else it may join before it knows the topic, and is given none of it
+    consumer.subscribe(["demand"])
     assert next(consumer).value == b"sold"
     consumer.close()
 
