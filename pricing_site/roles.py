@@ -34,6 +34,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "catalog.view_salesimport",
         "catalog.view_servedarm",
         "catalog.view_servedexperiment",
+        "catalog.view_weekconditions",
         "catalog.view_weeklysales",
         "experiments.view_banditarm",
         "experiments.view_banditcontext",

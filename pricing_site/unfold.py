@@ -79,6 +79,7 @@ NAVIGATION = [
         "title": "Facts",
         "items": [
             _page("Weekly sales", "bar_chart", "catalog", "weeklysales"),
+            _page("Week conditions", "event_note", "catalog", "weekconditions"),
             _page("Competitor prices", "storefront", "catalog", "competitorprice"),
             _page("Sales imports", "upload_file", "catalog", "salesimport"),
             _page("Products", "inventory_2", "catalog", "product"),

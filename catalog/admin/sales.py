@@ -1,4 +1,4 @@
-"""What was sold, what competitors ask, and which files were read."""
+"""What was sold and under which conditions, what competitors ask, and which files were read."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.base import PricingModelAdmin, ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import assumable, listing_name, product_cell
-from catalog.admin.formatting import moment, money, number
-from catalog.models import Channel, CompetitorPrice, Listing, SalesImport, WeeklySales
+from catalog.admin.formatting import moment, money, number, percent
+from catalog.models import Channel, CompetitorPrice, Listing, SalesImport, WeekConditions, WeeklySales
 
 
 @admin.register(WeeklySales)
@@ -44,6 +44,25 @@ class WeeklySalesAdmin(ReadOnlyAdmin, SearchBySku):
     @display(description="Orders")
     def orders_figure(self, sales: WeeklySales) -> str:
         return number(sales.orders)
+
+
+@admin.register(WeekConditions)
+class WeekConditionsAdmin(ReadOnlyAdmin, SearchBySku):
+    list_display = ("product_column", "week", "promotion_figure", "stocked_out")
+    list_display_links = ("product_column",)
+    list_select_related = ("listing__product", "listing__channel")
+    list_filter = ("listing__channel", "stocked_out")
+
+    def name_of(self, row: WeekConditions) -> str:
+        return f"{listing_name(row.listing)}, week of {row.week:%-d %b %Y}"
+
+    @display(description="Product", header=True)
+    def product_column(self, conditions: WeekConditions) -> list[str]:
+        return product_cell(conditions.listing)
+
+    @display(description="On promotion")
+    def promotion_figure(self, conditions: WeekConditions) -> str:
+        return percent(conditions.promotion)
 
 
 class CompetitorPriceForm(forms.ModelForm):

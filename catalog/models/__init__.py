@@ -12,7 +12,7 @@ from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
 from catalog.models.rollback import RolledBackPrice, RunRollback
-from catalog.models.sales import SalesImport, WeeklySales
+from catalog.models.sales import SalesImport, WeekConditions, WeeklySales
 from catalog.models.serving import CacheEpoch, LowestOffer, ServedArm, ServedExperiment
 
 __all__ = [
@@ -43,5 +43,6 @@ __all__ = [
     "SalesImport",
     "ServedArm",
     "ServedExperiment",
+    "WeekConditions",
     "WeeklySales",
 ]

@@ -27,6 +27,25 @@ class WeeklySales(models.Model):
         return f"{self.listing_id} {self.week}: {self.units}"
 
 
+class WeekConditions(models.Model):
+    """What else moved a listing's demand in a week. A week without a row was a usual one."""
+
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="week_conditions")
+    week = models.DateField(help_text="The Monday on which the week begins.")
+    promotion = models.FloatField(default=0, help_text="Share of the week on promotion, 0 to 1, beyond its price.")
+    stocked_out = models.BooleanField(default=False, help_text="It sold out in the week: demand was at least sales.")
+
+    class Meta:
+        verbose_name_plural = "week conditions"
+        constraints = [
+            models.UniqueConstraint(fields=["listing", "week"], name="conditions_once_per_week"),
+            models.CheckConstraint(condition=Q(promotion__gte=0, promotion__lte=1), name="conditions_promotion_share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} {self.week}"
+
+
 class SalesImport(models.Model):
     """One transaction file that was read, with what was kept and what was rejected and why."""
 

@@ -1,9 +1,10 @@
 """Weekly sales of many SKUs, in long form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.guardrails import Ints
 
@@ -27,6 +28,12 @@ class DemandPanel:
         log_price: (row,) float64, ln of the week's price.
         log_units: (row,) float64, ln of the week's units, units > 0.
         n_skus: number of SKUs; those without rows keep the prior.
+        promotion: (row,) float64, share of the week on promotion; None: none was.
+        holiday: (row,) float64, such as 1 in a week with a public holiday; None: not asked.
+        competitor_log_price: (row,) float64, ln of what competitors asked; NaN where it is not known.
+        stocked_out: (row,) bool, whether demand was at least what was sold; None: it never was more.
+
+    What else moved demand (the last four) the hierarchical fit reads; the independent one does not.
 
     Raises:
         ValueError: arrays of different lengths, an index out of range, or a value that is not finite; the message
@@ -38,6 +45,10 @@ class DemandPanel:
     log_price: Floats
     log_units: Floats
     n_skus: int
+    promotion: Floats | None = None
+    holiday: Floats | None = None
+    competitor_log_price: Floats | None = None
+    stocked_out: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name, dtype in (
@@ -45,8 +56,14 @@ class DemandPanel:
             ("week", np.int64),
             ("log_price", np.float64),
             ("log_units", np.float64),
+            ("promotion", np.float64),
+            ("holiday", np.float64),
+            ("competitor_log_price", np.float64),
+            ("stocked_out", np.bool_),
         ):
             values = getattr(self, name)
+            if values is None:
+                continue
             if values.dtype != dtype or values.shape != self.sku.shape or values.ndim != 1:
                 raise ValueError(
                     f"{name}: got {values.dtype}{values.shape}; give {np.dtype(dtype)} of shape {self.sku.shape}"
@@ -54,10 +71,31 @@ class DemandPanel:
         outside = np.flatnonzero((self.sku < 0) | (self.sku >= self.n_skus))
         if len(outside):
             raise ValueError(f"sku: row {outside[0]} is {self.sku[outside[0]]}; give 0 to {self.n_skus - 1}")
-        for name in ("log_price", "log_units"):
-            wrong = np.flatnonzero(~np.isfinite(getattr(self, name)))
-            if len(wrong):
+        for name in ("log_price", "log_units", "promotion", "holiday"):
+            values = getattr(self, name)
+            if values is not None and len(wrong := np.flatnonzero(~np.isfinite(values))):
                 raise ValueError(f"{name}: row {wrong[0]} is not finite; leave out weeks without price or sales")
 
     def __len__(self) -> int:
         return len(self.sku)
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> "DemandPanel":
+        """Return some of the rows; SKUs keep their numbers."""
+        return self._taken(kept)
+
+    def sorted_by_sku(self) -> "DemandPanel":
+        """Return the rows by SKU, then by week."""
+        return self._taken(np.lexsort((self.week, self.sku)))
+
+    def usual_weeks(self) -> "DemandPanel":
+        """Return the rows without promotion that did not sell out: those that price alone should explain."""
+        usual = np.ones(len(self), dtype=bool)
+        if self.promotion is not None:
+            usual &= self.promotion == 0
+        if self.stocked_out is not None:
+            usual &= ~self.stocked_out
+        return self.of_rows(usual)
+
+    def _taken(self, rows: Ints | NDArray[np.bool_]) -> "DemandPanel":
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "n_skus"}
+        return replace(self, **{name: values[rows] for name, values in columns.items() if values is not None})

@@ -12,13 +12,17 @@ from psycopg import sql
 
 from catalog.guardrails import Ints
 from catalog.models import Channel
+from catalog.selectors.holidays import weeks_with_holidays
 from optimizer.engine import DemandPanel
 
 SALES_SQL = """
 COPY (
-    SELECT sales.listing_id, sales.week, sales.units, sales.price, product.category_id
+    SELECT sales.listing_id, sales.week, sales.units, sales.price, product.category_id,
+           coalesce(conditions.promotion, 0) AS promotion, coalesce(conditions.stocked_out, false) AS stocked_out
       FROM catalog_weeklysales sales JOIN catalog_listing listing ON listing.id = sales.listing_id
       JOIN catalog_product product ON product.id = listing.product_id
+      LEFT JOIN catalog_weekconditions conditions
+             ON conditions.listing_id = sales.listing_id AND conditions.week = sales.week
      WHERE listing.channel_id = {channel} ORDER BY sales.listing_id, sales.week
 ) TO STDOUT (FORMAT csv, HEADER)
 """
@@ -60,7 +64,7 @@ class ChannelSales:
 
 
 def channel_sales(*, channel: Channel) -> ChannelSales:
-    """Read a channel's weekly sales.
+    """Read a channel's weekly sales, and what else moved them: promotions, weeks that sold out, public holidays.
 
     Raises:
         NothingToLearnFrom: it has none.
@@ -74,12 +78,17 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
     of_row = sales["category_id"].cast(pl.Int64).fill_null(-1).to_numpy()
     of_sku = np.empty(len(listing_ids), dtype=np.int64)
     of_sku[sku] = of_row
+    week = ((sales["week"] - first).dt.total_days().to_numpy() // 7).astype(np.int64)
+    holiday = weeks_with_holidays(country=channel.country, first=first, weeks=int(week.max()) + 1)
     panel = DemandPanel(
         sku=sku.astype(np.int64),
-        week=((sales["week"] - first).dt.total_days().to_numpy() // 7).astype(np.int64),
+        week=week,
         log_price=np.log(sales["price"].to_numpy().astype(np.float64)),
         log_units=np.log(sales["units"].to_numpy().astype(np.float64)),
         n_skus=len(listing_ids),
+        promotion=sales["promotion"].to_numpy().astype(np.float64),
+        holiday=np.array(holiday, dtype=np.float64)[week],
+        stocked_out=(sales["stocked_out"] == "t").to_numpy(),
     )
     return ChannelSales(panel, listing_ids.tolist(), np.unique(of_sku, return_inverse=True)[1], first, last, digest)
 

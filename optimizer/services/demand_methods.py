@@ -15,7 +15,7 @@ from optimizer.engine.validation import DemandLine
 from optimizer.models import ElasticityFit
 
 Method = ElasticityFit.Method
-VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 1}
+VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 2}
 """Raise a method's when the same sales come to other estimates."""
 
 OWN_SALES_SAY_NOTHING: Final = "its own sales say nothing: its category's elasticity"

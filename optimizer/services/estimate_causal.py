@@ -9,9 +9,9 @@ from django.db.models import Avg
 from django.db.models.functions import Ln
 
 from catalog.models import Channel, Listing, WeeklySales
+from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.causal import CausalEstimate, CausalPanel, fixed_effects, two_stage_least_squares
 from optimizer.engine.pricing_arrays import Floats
-from optimizer.instrument_file import Instruments
 from optimizer.services.channel_sales import ChannelSales, channel_sales
 
 OTHER_CHANNELS: Final = "price in other channels"
@@ -31,7 +31,7 @@ class CausalReport:
 
 
 def estimate_causal(
-    *, channel: Channel, instruments: Instruments | None = None, other_channels: bool = False
+    *, channel: Channel, instruments: SkuWeeks | None = None, other_channels: bool = False
 ) -> CausalReport:
     """Estimate a channel's own-price elasticity by fixed effects and, with instruments, by two-stage least squares.
 
@@ -67,7 +67,7 @@ def estimate_causal(
 
 
 def _columns(
-    channel: Channel, sales: ChannelSales, instruments: Instruments | None, other_channels: bool
+    channel: Channel, sales: ChannelSales, instruments: SkuWeeks | None, other_channels: bool
 ) -> dict[str, Floats]:
     columns: dict[str, Floats] = {}
     if instruments is not None:

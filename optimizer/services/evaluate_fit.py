@@ -30,7 +30,8 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
 
     *The same one with newer sales* is judged on the weeks that the live fit knows, both as they stand: sales that spoil
     it, such as units that a feed mixed up, show there. It is refused where it is worse by more than 1 % for 95 % of the
-    draws. Without a live fit the first one passes. Which share of the last weeks lay in its intervals is stored, too.
+    draws. Weeks on promotion or that sold out are learned from, not judged by. Without a live fit the first one passes.
+    Which share of the last weeks lay in its intervals is stored, too.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
@@ -93,7 +94,8 @@ def _held_out(fit: ElasticityFit, sales: ChannelSales) -> _HeldOut | None:
     if first < LEAST_TRAINING_WEEKS:
         return None
     train, held = split_by_time(sales.panel, first)
-    return _HeldOut(sales.first + timedelta(weeks=first), train, held, _learned(fit, train, sales))
+    learned = _learned(fit, train, sales)
+    return _HeldOut(sales.first + timedelta(weeks=first), train, held.usual_weeks(), learned)
 
 
 def _on_held_out(live: ElasticityFit | None, sales: ChannelSales, weeks: _HeldOut | None) -> Comparison | None:
@@ -112,7 +114,7 @@ def _on_held_out(live: ElasticityFit | None, sales: ChannelSales, weeks: _HeldOu
 def _on_known_weeks(fit: ElasticityFit, live: ElasticityFit, sales: ChannelSales) -> Comparison | None:
     """Compare stored estimates on the weeks that the live fit has read, around each SKU's mean there."""
     weeks = (live.data_to - sales.first).days // 7 + 1
-    known, _ = split_by_time(sales.panel, weeks)
+    known = split_by_time(sales.panel, weeks)[0].usual_weeks()
     count = np.maximum(np.bincount(known.sku, minlength=known.n_skus), 1)
     means = [np.bincount(known.sku, values, known.n_skus) / count for values in (known.log_price, known.log_units)]
     lines = [DemandLine(elasticity=_stored(each, sales), level=means[1], reference=means[0]) for each in (fit, live)]

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from catalog.models import Listing, WeeklySales
+from catalog.models import Listing, WeekConditions, WeeklySales
+from catalog.selectors.holidays import weeks_with_holidays
 from optimizer.engine import ElasticityConfig
 from optimizer.models import ElasticityEstimate, ElasticityFit
-from optimizer.services.channel_sales import NothingToLearnFrom
+from optimizer.services.channel_sales import NothingToLearnFrom, channel_sales
 from optimizer.services.fit_elasticities import fit_channel
 from tests.factories import make_channel, make_listing
 
@@ -87,3 +88,38 @@ def test_sales_of_other_channels_are_not_read():
     sell(make_listing(channel=make_channel("de", currency="EUR", country="DE")), -2.0)
     with pytest.raises(NothingToLearnFrom, match="import_sales"):
         fitted()
+
+
+def test_a_hierarchical_fit_reads_promotions_and_weeks_that_sold_out():
+    promoted, sold_out = [], []
+    for number in range(21):
+        listing = make_listing()
+        sell(listing, -1 - number / 10)  # another each, for other prices
+        rows = list(listing.weekly_sales.order_by("week"))
+        promoted += rows[number % 4 :: 8]
+        sold_out += rows[number % 4 + 4 :: 8]
+    cases = ((promoted, {"promotion": 1}, 0.9, 3), (sold_out, {"stocked_out": True}, 1.1, 1 / 3))
+    for rows, conditions, moved, factor in cases:
+        for row in rows:
+            WeekConditions.objects.create(listing=row.listing, week=row.week, **conditions)
+            units, price = max(1, round(row.units * moved**-2 * factor)), float(row.price) * moved
+            WeeklySales.objects.filter(pk=row.pk).update(units=units, price=Decimal(f"{price:.4f}"))
+    panel = channel_sales(channel=make_channel()).panel
+    assert panel.promotion.sum() == len(promoted) and panel.stocked_out.sum() == len(sold_out)
+    told = fit_channel(channel=make_channel(), now=timezone.now(), method="hierarchical")
+    WeekConditions.objects.all().delete()
+    blind = fit_channel(channel=make_channel(), now=timezone.now(), method="hierarchical")
+    assert blind.pk != told.pk, "other conditions are other sales"
+    errors = [abs(fit.diagnostics["mean_elasticity"] + 2.0) for fit in (told, blind)]
+    assert errors[0] < 0.3 and errors[0] < errors[1] / 2, errors
+
+
+def test_weeks_with_public_holidays_are_those_of_the_channels_country():
+    weeks = weeks_with_holidays(country="GB", first=date(2011, 4, 18), weeks=3)
+    assert weeks == [
+        True,
+        True,
+        True,
+    ]  # Good Friday; Easter Monday in Scotland's neighbours and a royal wedding; May Day
+    assert weeks_with_holidays(country="US", first=date(2011, 7, 4), weeks=2) == [True, False]
+    assert weeks_with_holidays(country="ZZ", first=date(2011, 7, 4), weeks=2) == [False, False]

@@ -66,7 +66,10 @@ class WeeklyDemandFit:
 def fit_weekly_demand(
     panel: DemandPanel, *, parents: tuple[Ints, ...] = (), config: HierarchyConfig | None = None
 ) -> WeeklyDemandFit:
-    """Fit weekly sales with price, the season that all SKUs share, and a trend of each SKU.
+    """Fit weekly sales with price, the season that all SKUs share, a trend of each SKU, and what else is known.
+
+    Promotions, holidays and competitors' prices are features where the panel has them and they vary; weeks that sold
+    out are censored. What is predicted is a week without promotion and holiday, at competitors' latest prices.
 
     Args:
         panel: weekly sales in long form.
@@ -79,17 +82,28 @@ def fit_weekly_demand(
     if len(panel) == 0:
         raise ValueError("the panel has no rows; give at least one week of sales")
     settings = config or HierarchyConfig()
-    order = np.lexsort((panel.week, panel.sku))
-    sku, week = panel.sku[order], panel.week[order]
+    panel = panel.sorted_by_sku()
+    sku, week = panel.sku, panel.week
     weeks = np.bincount(sku, minlength=panel.n_skus)
     known, divisor = weeks > 0, np.maximum(weeks, 1)
-    reference = np.bincount(sku, panel.log_price[order], minlength=panel.n_skus) / divisor
-    price, units = panel.log_price[order] - reference[sku], panel.log_units[order]
-    season = _season(units - settings.effects_of(NAMES).mean[1] * price, sku, week - week.min(), panel.n_skus)
+    reference = np.bincount(sku, panel.log_price, minlength=panel.n_skus) / divisor
+    price, units = panel.log_price - reference[sku], panel.log_units
+    drivers = _drivers(panel)
+    beliefs = settings.effects_of((*NAMES, *drivers))
+    plain = units - beliefs.mean[1] * price
+    for mean, values in zip(beliefs.mean[1 + len(NAMES) :], drivers.values(), strict=True):
+        plain = plain - mean * values
+    season = _season(plain, sku, week - week.min(), panel.n_skus)
     last = int(week.max())
-    features = np.column_stack([price, season[week - week.min()] - season[-1], (week - last) / WEEKS_PER_YEAR])
+    columns = [price, season[week - week.min()] - season[-1], (week - last) / WEEKS_PER_YEAR, *drivers.values()]
+    features = np.column_stack(columns)
     series = SeriesPanel(
-        features=features, names=NAMES, target=units, start=np.append(0, np.cumsum(weeks)), parents=parents
+        features=features,
+        names=(*NAMES, *drivers),
+        target=units,
+        start=np.append(0, np.cumsum(weeks)),
+        parents=parents,
+        censored=panel.stocked_out,
     )
     fit = fit_hierarchy(series, settings)
     left = units - fit.mean[sku, 0] - (features * fit.mean[sku, 1:]).sum(1)
@@ -110,6 +124,35 @@ def fit_weekly_demand(
         shrinkage=1 - np.minimum(fit.sd[:, 1] ** 2 / _prior_variance(fit, parents), 1.0),
         informed=(weeks >= LEAST_WEEKS) & (price_sd >= LEAST_LOG_PRICE_SD),
     )
+
+
+def _drivers(panel: DemandPanel) -> dict[str, Floats]:
+    """Return what else the rows know that varies, by name, (row,): 0 in the week that is predicted.
+
+    Sorted by SKU and week.
+    """
+    found = {"promotion": panel.promotion, "holiday": panel.holiday}
+    if panel.competitor_log_price is not None:
+        found["competitor_log_price"] = _since_latest(panel, panel.competitor_log_price)
+    return {name: values for name, values in found.items() if values is not None and np.ptp(values) > 0}
+
+
+def _since_latest(panel: DemandPanel, rival: Floats) -> Floats:
+    """Return ln prices less each SKU's last known one, (row,); where none is known, what goes with our own price.
+
+    Rivals move with us: a mean in place of what is not known would have our price credited with their work.
+    """
+    known = np.isfinite(rival)
+    sku, n_skus = panel.sku[known], panel.n_skus
+    latest, divisor = np.zeros(n_skus), np.maximum(np.bincount(sku, minlength=n_skus), 1)
+    latest[sku] = rival[known]  # rows are sorted by week: the last assignment stays
+    apart = rival[known] - latest[sku]
+    usual, own = (np.bincount(sku, each, n_skus) / divisor for each in (apart, panel.log_price[known]))
+    beside = panel.log_price - own[panel.sku]
+    follows = float(beside[known] @ (apart - usual[sku])) / max(float(beside[known] @ beside[known]), 1e-12)
+    filled = np.where(divisor[panel.sku] > 1, usual[panel.sku] + follows * beside, 0.0)
+    filled[known] = apart
+    return np.asarray(filled)
 
 
 def _season(plain: Floats, sku: Ints, week: Ints, n_skus: int) -> Floats:

@@ -46,17 +46,7 @@ class Comparison:
 
 def split_by_time(panel: DemandPanel, week: int) -> tuple[DemandPanel, DemandPanel]:
     """Return the weeks before ``week``, and those from it on; SKUs keep their numbers."""
-    return _rows(panel, panel.week < week), _rows(panel, panel.week >= week)
-
-
-def _rows(panel: DemandPanel, kept: NDArray[np.bool_]) -> DemandPanel:
-    return DemandPanel(
-        sku=panel.sku[kept],
-        week=panel.week[kept],
-        log_price=panel.log_price[kept],
-        log_units=panel.log_units[kept],
-        n_skus=panel.n_skus,
-    )
+    return panel.of_rows(panel.week < week), panel.of_rows(panel.week >= week)
 
 
 def changed_prices(held: DemandPanel, reference: Floats) -> NDArray[np.bool_]:

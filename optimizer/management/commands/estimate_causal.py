@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
-from optimizer.instrument_file import InstrumentFileError, read_instruments
+from catalog.sku_week_file import SkuWeekFileError, read_sku_weeks
 
 
 class Command(BaseCommand):
@@ -37,13 +37,13 @@ class Command(BaseCommand):
             raise CommandError(f"{missing} ({error})", returncode=2) from error
 
         try:
-            instruments = read_instruments(options["instruments"]) if options["instruments"] else None
+            instruments = read_sku_weeks(options["instruments"]) if options["instruments"] else None
             report = estimate_causal(
                 channel=channel_by_code(options["channel"]),
                 instruments=instruments,
                 other_channels=options["other_channels"],
             )
-        except (UnknownChannel, InstrumentFileError, NothingToLearnFrom, CannotEstimate) as error:
+        except (UnknownChannel, SkuWeekFileError, NothingToLearnFrom, CannotEstimate) as error:
             raise CommandError(str(error), returncode=2) from error
         console, table = (
             Console(),

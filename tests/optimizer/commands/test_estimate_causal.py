@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import Listing, Product, WeeklySales
-from optimizer.instrument_file import InstrumentFileError, read_instruments
+from catalog.sku_week_file import SkuWeekFileError, read_sku_weeks
 from tests.factories import make_channel, make_listing
 
 pytestmark = pytest.mark.django_db
@@ -90,8 +90,8 @@ def test_a_weak_instrument_is_warned_of_in_words(market, capsys, monkeypatch, tm
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("sku,cost\nS01,1", "the header is sku, cost; give sku, week and a column for each instrument"),
-        ("sku,week\nS01,2011-01-03", "give sku, week and a column for each instrument"),
+        ("sku,cost\nS01,1", "the header is sku, cost; give sku, week and a column for each number"),
+        ("sku,week\nS01,2011-01-03", "give sku, week and a column for each number"),
         ("sku,week,cost\n", "a header but no rows"),
         ("sku,week,cost\nS01,2011-01-03,1\nS01,2011-01-05,2", "row 3 gives SKU S01 and the week of 2011-01-03 again"),
         ("sku,week,cost\nS01,last week,1", "row 2: week 'last week' is no date; give one such as 2011-01-03"),
@@ -108,11 +108,11 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, content, message):
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
-    with pytest.raises(InstrumentFileError, match="No such file"):
-        read_instruments(tmp_path / "nothing.csv")
+    with pytest.raises(SkuWeekFileError, match="No such file"):
+        read_sku_weeks(tmp_path / "nothing.csv")
     (tmp_path / "bytes.csv").write_bytes(b"sku,week,cost\n\xff\xfe\x00")
-    with pytest.raises(InstrumentFileError, match="save it as UTF-8"):
-        read_instruments(tmp_path / "bytes.csv")
+    with pytest.raises(SkuWeekFileError, match="save it as UTF-8"):
+        read_sku_weeks(tmp_path / "bytes.csv")
 
 
 def test_an_instrument_that_does_not_move_is_named_and_so_is_one_of_hardly_any_rows(market, tmp_path):
