@@ -10,16 +10,18 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from catalog.models import Channel, WeeklySales
-from optimizer.models import ElasticityFit, OptimizationRun, RunChunk
+from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, TrainingJob
 from optimizer.services.decide_run import decide_run
 from optimizer.services.end_run import fail_run
 from optimizer.services.open_due_runs import open_due_runs
+from optimizer.services.open_training import open_fit
 from optimizer.services.publish_run import Part, finish_publishing, parts_left, publish_run
 from optimizer.services.refresh_features import RefreshUnderWay, refresh_features
 
 logger = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(days=1)
+RESUME_SECONDS = 300
 
 
 def enqueue_chunks(run_id: UUID) -> None:
@@ -101,22 +103,27 @@ def _resume(run: OptimizationRun) -> None:
 
 @shared_task
 def train_models() -> None:
-    """Have the demand of every channel that has sales learned anew."""
+    """Have the demand of every channel that has sales learned anew, with the method that is live."""
     sales = WeeklySales.objects.filter(listing__channel=OuterRef("pk"))
-    for code in Channel.objects.filter(Exists(sales)).order_by("code").values_list("code", flat=True):
-        train_model.delay(code)
+    for channel in Channel.objects.filter(Exists(sales)).order_by("code"):
+        run_training.delay(open_fit(channel=channel, now=timezone.now()).pk)
 
 
 @shared_task
-def train_model(channel: str) -> None:
-    """Learn a channel's demand anew, judge it, and have it go live if it passes; the same sales once."""
-    from optimizer.services import train_model as training  # as above: not in the web process
+def run_training(job_id: int) -> None:
+    """Do a training job, or go on with one whose worker was lost."""
+    from optimizer.services import run_training as training  # as above: not in the web process
 
-    fit, refusal = training.train_model(channel=Channel.objects.get(code=channel), now=timezone.now())
-    if refusal is not None:
-        logger.warning("The model that channel %s learned is not live: %s", channel, refusal)
-    else:
-        logger.info("Channel %s prices with %s", channel, fit)
+    job = training.run_training(job_id=job_id, clock=timezone.now)
+    words = job.error or job.result.get("words", "")
+    logger.log(logging.WARNING if job.error else logging.INFO, "%s is %s. %s", job, job.status, words)
+
+
+@shared_task
+def resume_training() -> None:
+    """Send again every training job that is not finished; those at work are left alone."""
+    for job_id in TrainingJob.objects.filter(finished_at=None).order_by("created_at").values_list("pk", flat=True):
+        run_training.apply_async((job_id,), expires=RESUME_SECONDS)  # the next one sends it again
 
 
 @shared_task

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from catalog.gateway.metrics import hit_ratio
 from optimizer.models import OptimizationRun
+from optimizer.selectors.live_models import inference_times
 from optimizer.selectors.run_metrics import batch_times, newest_runs
 
 GUARD_NUMBERS = (
@@ -38,6 +39,24 @@ class HitRatio(Collector):
         yield GaugeMetricFamily(
             "cache_hit_ratio", "Share of prices asked for that needed no database", value=hit_ratio(lookups)
         )
+
+
+class Models(Collector):
+    """How long models of demand took to be learned, from the database; nothing where it does not answer."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            times = inference_times()
+        except (OperationalError, InterfaceError):
+            return
+        family = SummaryMetricFamily(
+            "model_inference_time_seconds",
+            "Time to infer the posterior of a channel's demand",
+            labels=["model", "device"],
+        )
+        for each in times:
+            family.add_metric([each.method, each.device], each.fits, each.seconds)
+        yield family
 
 
 class Runs(Collector):
@@ -84,4 +103,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     derived = CollectorRegistry()
     derived.register(HitRatio(counts))
     derived.register(Runs())
+    derived.register(Models())
     return HttpResponse(generate_latest(counts) + generate_latest(derived), content_type=CONTENT_TYPE_LATEST)

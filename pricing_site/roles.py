@@ -54,6 +54,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "optimizer.view_runlimits",
         "optimizer.view_runschedule",
         "optimizer.view_simulation",
+        "optimizer.view_trainingjob",
     ),
     # Tries things out; publishes nothing by hand.
     "analyst": ("optimizer.add_simulation",),

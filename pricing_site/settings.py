@@ -134,6 +134,7 @@ CELERY_TASK_ROUTES = {
     "optimizer.tasks.open_scheduled_runs": {"queue": "celery"},
     "optimizer.tasks.publish_prices": {"queue": "celery"},
     "optimizer.tasks.train_models": {"queue": "celery"},
+    "optimizer.tasks.resume_training": {"queue": "celery"},
     "optimizer.tasks.*": {"queue": "gpu"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "celery"
@@ -150,6 +151,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=env.int("TRAIN_MODELS_AT_HOUR", default=1), minute=30),
         "options": {"expires": 3600},
     },
+    "resume-training": {"task": "optimizer.tasks.resume_training", "schedule": 300.0, "options": {"expires": 300}},
     "warm-price-cache": {"task": "catalog.tasks.warm_price_cache", "schedule": 60.0},
     "apply-due-overrides": {"task": "catalog.tasks.apply_due_overrides", "schedule": 60.0, "options": {"expires": 60}},
     "replan-markdowns": {"task": "optimizer.tasks.replan_markdown_plans", "schedule": 3600.0},
@@ -217,10 +219,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
         "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
+        "OverrideKindEnum": "catalog.models.price_override.OverrideKind",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
         "OutcomeEnum": "optimizer.models.run.Recommendation.Outcome",
         "RunStatusEnum": "optimizer.models.run.OptimizationRun.Status",
         "ShopperOutcomeEnum": "streaming.api.serializers.OUTCOMES",
+        "TrainingKindEnum": "optimizer.models.training.TrainingJob.Kind",
+        "TrainingStatusEnum": "optimizer.models.training.TrainingJob.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

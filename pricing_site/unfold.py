@@ -53,6 +53,7 @@ NAVIGATION = [
             _page("Run goals", "flag", "optimizer", "rungoals"),
             _page("Run limits", "speed", "optimizer", "runlimits"),
             _page("Daily runs", "bedtime", "optimizer", "runschedule"),
+            _page("Training jobs", "school", "optimizer", "trainingjob"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),
         ],

@@ -13,6 +13,7 @@ from optimizer.admin import (
     run_schedules,
     runs,
     simulations,
+    training,
 )
 
 # Unfold's own "admin/index.html" comes first on the template path, so the first page has a name of its own.
@@ -29,4 +30,5 @@ __all__ = [
     "run_schedules",
     "runs",
     "simulations",
+    "training",
 ]

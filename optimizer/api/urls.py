@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizer.api import markdown_views, model_views, rollback_views, simulation_views, views
+from optimizer.api import markdown_views, model_views, rollback_views, simulation_views, training_views, views
 
 urlpatterns = [
     path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("models/<int:model_id>", model_views.ModelView.as_view()),
     path("models/<int:model_id>/evaluate", model_views.EvaluateModelView.as_view()),
     path("models/<int:model_id>/promote", model_views.PromoteModelView.as_view()),
+    path("training-jobs", training_views.TrainingListView.as_view()),
+    path("training-jobs/<int:job_id>", training_views.TrainingView.as_view()),
     path("simulations", simulation_views.SimulationListView.as_view()),
     path("simulations/<uuid:run_id>", simulation_views.SimulationView.as_view()),
     path("simulations/<uuid:run_id>/diff", simulation_views.SimulationDiffView.as_view()),

@@ -5,6 +5,7 @@ from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 from optimizer.models.schedule import RunSchedule
 from optimizer.models.simulation import Simulation
+from optimizer.models.training import TrainingJob
 
 __all__ = [
     "GOAL_FIELDS",
@@ -22,4 +23,5 @@ __all__ = [
     "RunLimits",
     "RunSchedule",
     "Simulation",
+    "TrainingJob",
 ]

@@ -36,7 +36,7 @@ def estimate_causal(
     """Estimate a channel's own-price elasticity by fixed effects and, with instruments, by two-stage least squares.
 
     Instruments are the file's columns, and the same product's mean log price in all other channels in the week
-    (``other_channels``). Weeks without a value of each are left out. Nothing is stored.
+    (``other_channels``). Weeks without a value of each are left out.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.

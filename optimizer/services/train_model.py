@@ -1,5 +1,6 @@
 """Learn a channel's demand anew and have it go live if it passes. Only workers and commands load this file."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.conf import settings
@@ -7,30 +8,40 @@ from django.contrib.auth.models import User
 
 from catalog.models import Channel
 from optimizer.models import ElasticityFit
+from optimizer.models.training import JUDGING, LEARNING, PROMOTING
 from optimizer.selectors.live_models import live_fit
-from optimizer.services.demand_methods import config_from_dict
+from optimizer.services.demand_methods import Config, config_from_dict
 from optimizer.services.evaluate_fit import evaluate_fit
 from optimizer.services.fit_elasticities import fit_channel
 from optimizer.services.promote_fit import NotPromoted, promote_fit
 
 
 def train_model(
-    *, channel: Channel, now: datetime, method: str | None = None, author: User | None = None
+    *,
+    channel: Channel,
+    now: datetime,
+    method: str | None = None,
+    config: Config | None = None,
+    author: User | None = None,
+    at: Callable[[str], object] = lambda step: None,
 ) -> tuple[ElasticityFit, NotPromoted | None]:
     """Fit, judge and promote; return the fit, and why it did not go live where it did not.
 
     Without a method the live one's is used, with its configuration. Each step is done once for the same sales: killed
-    in between, the next call goes on.
+    in between, the next call goes on. ``at`` is told each step of `optimizer.models.training.STEPS` before it begins.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
     """
-    live, config = live_fit(channel=channel), None
-    if live is not None and method in (None, live.method):
+    live = live_fit(channel=channel)
+    if config is None and live is not None and method in (None, live.method):
         method, config = live.method, config_from_dict(live.method, live.config, settings.PRICING_DEVICE)
     method = method or ElasticityFit.Method.INDEPENDENT
+    at(LEARNING)
     fit = fit_channel(channel=channel, now=now, method=method, config=config, author=author)
+    at(JUDGING)
     fit = evaluate_fit(fit=fit, now=now)
+    at(PROMOTING)
     try:
         return promote_fit(fit_id=fit.pk, author=author, now=now), None
     except NotPromoted as refusal:

@@ -14,7 +14,7 @@ from catalog.admin.cells import admin_url
 from catalog.models import Category, Listing, Product, WeeklySales
 from optimizer.engine import ElasticityConfig
 from optimizer.engine.hierarchy import Effect, HierarchyConfig
-from optimizer.models import ElasticityEstimate, ElasticityFit
+from optimizer.models import ElasticityEstimate, ElasticityFit, TrainingJob
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.channel_sales import channel_sales
 from optimizer.services.demand_methods import VERSIONS, config_as_dict, config_from_dict
@@ -23,7 +23,7 @@ from optimizer.services.fit_elasticities import fit_channel
 from optimizer.services.open_run import CannotOptimize, open_run
 from optimizer.services.promote_fit import NotPromoted, promote_fit
 from optimizer.services.train_model import train_model
-from optimizer.tasks import train_model as train_model_task
+from optimizer.tasks import run_training as run_training_task
 from optimizer.tasks import train_models
 from tests.factories import make_channel
 
@@ -214,18 +214,17 @@ def test_the_commands_fit_judge_and_promote_and_refuse_in_one_line(capsys):
         assert error.value.returncode == 2
 
 
-def test_every_night_each_channel_that_has_sales_is_learned_anew(monkeypatch, caplog):
+def test_every_night_each_channel_that_has_sales_is_learned_anew(monkeypatch):
     a_shop()
     make_channel("de", currency="EUR")
     sent = []
-    monkeypatch.setattr("optimizer.tasks.train_model.delay", sent.append)
-    train_models()
-    assert sent == ["web"]
-    caplog.set_level("INFO")
-    train_model_task("web")
-    live = live_fit(channel=make_channel())
-    assert live is not None and f"Channel web prices with {live}" in caplog.text
-    train_model_task("web")
+    monkeypatch.setattr("optimizer.tasks.run_training.delay", sent.append)
+    for _ in range(2):
+        train_models()
+        run_training_task(sent[-1])
+    jobs = TrainingJob.objects.all()
+    assert sorted(sent) == sorted(job.pk for job in jobs) and {job.channel.code for job in jobs} == {"web"}
+    assert {(job.status, job.fit) for job in jobs} == {("done", live_fit(channel=make_channel()))}
     assert ElasticityFit.objects.count() == 1
 
 

@@ -4,15 +4,21 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from catalog.sku_week_file import SkuWeekFileError, read_sku_weeks
+from optimizer.causal_words import interval_words
+from optimizer.services.open_training import CannotTrain, open_causal
 
 
 class Command(BaseCommand):
-    help = "Estimate a channel's price elasticity as a cause: by fixed effects and, with instruments, 2SLS."
+    help = (
+        "Estimate a channel's price elasticity as a cause: by fixed effects and, with instruments, 2SLS."
+        " `fit_elasticities --causal-prior` can begin with it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--channel", default=settings.DEFAULT_CHANNEL, help="channel code")
@@ -29,44 +35,42 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load torch.
-        try:
-            from optimizer.services.channel_sales import NothingToLearnFrom
-            from optimizer.services.estimate_causal import CannotEstimate, estimate_causal
-        except ImportError as error:
-            missing = "it needs linearmodels and econml: install the extra `causal`"
-            raise CommandError(f"{missing} ({error})", returncode=2) from error
+        from optimizer.services.run_training import run_training
 
         try:
             instruments = read_sku_weeks(options["instruments"]) if options["instruments"] else None
-            report = estimate_causal(
+            job = open_causal(
                 channel=channel_by_code(options["channel"]),
+                now=timezone.now(),
                 instruments=instruments,
                 other_channels=options["other_channels"],
             )
-        except (UnknownChannel, SkuWeekFileError, NothingToLearnFrom, CannotEstimate) as error:
+        except (UnknownChannel, SkuWeekFileError, CannotTrain) as error:
             raise CommandError(str(error), returncode=2) from error
-        console, table = (
-            Console(),
-            Table("method", "elasticity", "± sd", "95 % interval", "effective F", "robust intervals"),
+        with Console(stderr=True).status("estimate"):
+            job = run_training(job_id=job.pk, clock=timezone.now)
+        if job.error:
+            raise CommandError(job.error, returncode=2)
+        _show(job.result)
+
+
+def _show(result: dict[str, Any]) -> None:
+    console = Console()
+    table = Table("method", "elasticity", "± sd", "95 % interval", "effective F", "robust intervals")
+    for each in result["estimates"]:
+        robust = each["robust_intervals"]
+        table.add_row(
+            each["method"],
+            f"{each['elasticity']:.3f}",
+            f"{each['sd']:.3f}",
+            interval_words(each["interval"]),
+            "" if each["effective_f"] is None else f"{each['effective_f']:,.1f}",
+            "" if robust is None else " or ".join(map(interval_words, robust)) or "none",
         )
-        for each in report.estimates:
-            table.add_row(
-                each.method,
-                f"{each.elasticity:.3f}",
-                f"{each.sd:.3f}",
-                _interval(each.interval),
-                "" if each.effective_f is None else f"{each.effective_f:,.1f}",
-                "" if each.robust_intervals is None else " or ".join(map(_interval, each.robust_intervals)) or "none",
-            )
-        console.print(table)
-        console.print(f"{report.rows:,} weeks of sales; {report.left_out:,} without an instrument are left out")
-        for each in report.estimates:
-            if each.overidentification is not None:
-                console.print(f"Hansen's J: p = {each.overidentification.p_value:.3f}")
-            for warning in each.warnings:
-                console.print(f"[bold]{warning}[/bold]")
-
-
-def _interval(ends: tuple[float, float]) -> str:
-    low, high = (f"{end:.2f}" if abs(end) < float("inf") else ("−∞" if end < 0 else "∞") for end in ends)
-    return f"{low} to {high}"
+    console.print(table)
+    console.print(f"{result['rows']:,} weeks of sales; {result['left_out']:,} without an instrument are left out")
+    for each in result["estimates"]:
+        if each["overidentification"] is not None:
+            console.print(f"Hansen's J: p = {each['overidentification']['p_value']:.3f}")
+        for warning in each["warnings"]:
+            console.print(f"[bold]{warning}[/bold]")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.models import ElasticityFit
+from optimizer.services.open_training import CannotTrain, open_fit
 
 
 class Command(BaseCommand):
@@ -21,23 +22,34 @@ class Command(BaseCommand):
             help="independent: each SKU for itself; hierarchical: SKUs share what they know with their category; "
             "otherwise the live model's",
         )
+        parser.add_argument(
+            "--causal-prior",
+            action="store_true",
+            help="begin with the newest causal estimate by instruments (estimate_causal); for the hierarchical method",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load torch.
-        from optimizer.services.channel_sales import NothingToLearnFrom
-        from optimizer.services.train_model import train_model
+        from optimizer.services.run_training import run_training
 
         console = Console(stderr=True)
         try:
-            with console.status("learn elasticities"):
-                channel = channel_by_code(options["channel"])
-                fit, refusal = train_model(channel=channel, now=timezone.now(), method=options["method"])
-        except (UnknownChannel, NothingToLearnFrom) as error:
+            job = open_fit(
+                channel=channel_by_code(options["channel"]),
+                now=timezone.now(),
+                method=options["method"],
+                causal_prior=options["causal_prior"],
+            )
+        except (UnknownChannel, CannotTrain) as error:
             raise CommandError(str(error), returncode=2) from error
-        found = fit.diagnostics
+        with console.status("learn elasticities") as status:
+            job = run_training(job_id=job.pk, clock=timezone.now, progress=status.update)
+        if job.fit is None:
+            raise CommandError(job.error, returncode=2)
+        fit, found = job.fit, job.fit.diagnostics
         Console().print(
             f"{fit}: {found['informed']:,} of {found['listings']:,} SKUs learned from {fit.data_from} to "
             f"{fit.data_to}, mean elasticity {found['mean_elasticity']:.2f}, median sd {found['median_sd']:.2f}; "
             f"{fit.seconds:.2f} s on {fit.device}"
         )
-        Console().print(f"It is live: {fit.verdict['words']}." if refusal is None else f"It is not live: {refusal}.")
+        Console().print(f"It is {'live' if job.result['live'] else 'not live'}: {job.result['words']}.")

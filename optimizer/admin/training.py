@@ -1,0 +1,79 @@
+"""Training jobs: what was asked to be learned, how far it is, and what it found."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from catalog.admin.base import ReadOnlyAdmin
+from catalog.admin.cells import admin_url
+from catalog.admin.formatting import moment
+from optimizer.admin.elasticity import pretty_json
+from optimizer.causal_words import interval_words
+from optimizer.models import TrainingJob
+
+STATUS_COLOURS = {"waiting": "info", "running": "info", "done": "success", "failed": "danger"}
+
+
+@admin.register(TrainingJob)
+class TrainingJobAdmin(ReadOnlyAdmin):
+    list_display = ("name_column", "status_column", "channel", "kind", "found_column", "created_column", "created_by")
+    list_filter = ("channel", "kind", "status")
+    list_select_related = ("channel", "fit", "created_by")
+    fieldsets = (
+        (None, {"fields": ("channel", "kind", "status_column", "found_column", "created_by", "created_column")}),
+        ("What was asked", {"fields": ("asked_text",)}),
+        ("What was found", {"fields": ("fit_link", "result_text", "error")}),
+    )
+    readonly_fields = ("status_column", "found_column", "created_column", "asked_text", "fit_link", "result_text")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("channel", "fit", "created_by")
+
+    @display(description="Job")
+    def name_column(self, job: TrainingJob) -> str:
+        return str(job)
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_column(self, job: TrainingJob) -> Any:
+        step = f", step {job.steps_done + 1} of {job.steps}: {job.step}" if job.step else ""
+        return job.status, f"{job.get_status_display()}{step}"
+
+    @display(description="Found")
+    def found_column(self, job: TrainingJob) -> str:
+        """Say in a sentence what came of it."""
+        if job.error:
+            return job.error
+        if "words" in job.result:
+            return f"{job.fit} is {'live' if job.result['live'] else 'not live'}: {job.result['words']}"
+        return "; ".join(_estimate_words(each) for each in job.result.get("estimates", []))
+
+    @display(description="Asked for")
+    def created_column(self, job: TrainingJob) -> str:
+        return moment(job.created_at)
+
+    @display(description="Asked")
+    def asked_text(self, job: TrainingJob) -> str:
+        asked = dict(job.asked)
+        if instruments := asked.pop("instruments", None):
+            asked["instruments"] = f"{', '.join(instruments['names'])}: {len(instruments['rows']):,} rows"
+        return pretty_json(asked)
+
+    @display(description="Model")
+    def fit_link(self, job: TrainingJob) -> str:
+        if job.fit_id is None:
+            return ""
+        url = admin_url("optimizer_elasticityfit_change", job.fit_id)
+        return format_html('<a class="text-link" href="{}">{}</a>', url, job.fit)
+
+    @display(description="In full")
+    def result_text(self, job: TrainingJob) -> str:
+        return pretty_json(job.result)
+
+
+def _estimate_words(estimate: dict[str, Any]) -> str:
+    warned = ", with a warning" if estimate["warnings"] else ""
+    between = interval_words(estimate["interval"])
+    return f"{estimate['method']}: {estimate['elasticity']:.2f}, {between}{warned}"

@@ -1,0 +1,90 @@
+"""What the endpoints of training take and show."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from catalog.sku_week_file import SkuWeeks
+from optimizer.api.simulation_serializers import Strict
+from optimizer.models import ElasticityFit, TrainingJob
+
+MAX_INSTRUMENTS = 8
+MAX_ROWS = 20_000
+
+
+class InstrumentsSerializer(Strict):
+    names = serializers.ListField(
+        child=serializers.CharField(max_length=64), min_length=1, max_length=MAX_INSTRUMENTS, help_text="Such as cost."
+    )
+    rows = serializers.ListField(
+        child=serializers.ListField(child=serializers.JSONField()),
+        min_length=1,
+        max_length=MAX_ROWS,
+        help_text="SKU, a day of the week such as 2011-01-03, and a number for each name.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(set(attrs["names"])) < len(attrs["names"]):
+            raise serializers.ValidationError({"names": ["Name each instrument once."]})
+        values: dict[tuple[str, date], list[float]] = {}
+        for number, row in enumerate(attrs["rows"]):
+            key, numbers = _read(number, row, len(attrs["names"]))
+            if key in values:
+                _refuse(number, f"gives SKU {key[0]} and the week of {key[1]} again")
+            values[key] = numbers
+        return {"values": SkuWeeks(tuple(attrs["names"]), values)}
+
+
+def _read(number: int, row: list[Any], names: int) -> tuple[tuple[str, date], list[float]]:
+    if len(row) != names + 2 or not isinstance(row[0], str):
+        _refuse(number, f"is not a SKU, a day, and {names} numbers")
+    try:
+        day = date.fromisoformat(row[1])
+    except (TypeError, ValueError):
+        _refuse(number, f"has {str(row[1])[:40]!r} for a day; give one such as 2011-01-03")
+    numbers = [each for each in row[2:] if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if len(numbers) < names:
+        _refuse(number, "has a value that is no number; leave out rows without one")
+    return (row[0], day - timedelta(days=day.weekday())), [float(each) for each in numbers]
+
+
+def _refuse(number: int, words: str) -> Any:
+    raise serializers.ValidationError({"rows": [f"Row {number} {words}."]})
+
+
+class OpenTrainingSerializer(Strict):
+    kind = serializers.ChoiceField(choices=TrainingJob.Kind.choices, default=TrainingJob.Kind.FIT)
+    channel = serializers.SlugField(required=False, help_text="Defaults to the shop's default channel.")
+    method = serializers.ChoiceField(
+        choices=ElasticityFit.Method.choices, required=False, help_text="Of a fit; defaults to the live model's."
+    )
+    causal_prior = serializers.BooleanField(
+        default=False, help_text="Begin a hierarchical fit with the newest causal estimate by instruments."
+    )
+    other_channels = serializers.BooleanField(
+        default=False, help_text="Of a causal estimate: the price in other channels is an instrument."
+    )
+    instruments = InstrumentsSerializer(required=False, help_text="Of a causal estimate.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        strange = {"fit": ("other_channels", "instruments"), "causal": ("method", "causal_prior")}[attrs["kind"]]
+        for name in strange:
+            if attrs.get(name):
+                raise serializers.ValidationError({name: [f"A job of kind {attrs['kind']} has none: leave it out."]})
+        return {"channel": settings.DEFAULT_CHANNEL, **attrs}
+
+
+class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
+    channel = serializers.CharField(source="channel.code")
+    model = serializers.IntegerField(source="fit_id", allow_null=True, help_text="What a fit learned: see models/{id}.")
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
+    steps = serializers.IntegerField()
+
+    class Meta:
+        model = TrainingJob
+        fields = [
+            "id", "kind", "channel", "status", "step", "steps_done", "steps", "attempts", "model", "result", "error",
+            "created_at", "created_by", "finished_at",
+        ]  # fmt: skip

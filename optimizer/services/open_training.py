@@ -1,0 +1,84 @@
+"""Ask for something to be learned. Web processes load this file: it must not lead to the engine."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from catalog.models import Channel, WeeklySales
+from catalog.sku_week_file import SkuWeeks
+from optimizer.models import ElasticityFit, TrainingJob
+from optimizer.selectors.causal_estimates import newest_belief
+
+
+class CannotTrain(ValueError):
+    """What was asked for cannot be learned; ``field`` names what was wrong, the message the cure."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def open_fit(
+    *,
+    channel: Channel,
+    now: datetime,
+    method: str | None = None,
+    causal_prior: bool = False,
+    author: User | None = None,
+) -> TrainingJob:
+    """Ask for the channel's elasticities to be learned, judged, and to go live if they pass.
+
+    Without a method the live model's is used, with its configuration. ``causal_prior`` begins with the newest causal
+    estimate as the belief about the whole channel, which the hierarchical method can.
+
+    Raises:
+        CannotTrain: no sales; a causal prior for another method, or none is there that can be believed.
+    """
+    _require_sales(channel)
+    asked: dict[str, Any] = {"method": method}
+    if causal_prior:
+        if method != ElasticityFit.Method.HIERARCHICAL:
+            raise CannotTrain("method", "only the hierarchical method begins with a causal estimate: ask for it")
+        belief = newest_belief(channel=channel)
+        if belief is None:
+            raise CannotTrain("causal_prior", _no_belief(channel))
+        asked["prior"] = belief
+    return _opened(channel, TrainingJob.Kind.FIT, asked, now, author)
+
+
+def open_causal(
+    *,
+    channel: Channel,
+    now: datetime,
+    instruments: SkuWeeks | None = None,
+    other_channels: bool = False,
+    author: User | None = None,
+) -> TrainingJob:
+    """Ask for the channel's elasticity as a cause, by fixed effects and, with instruments, two-stage least squares.
+
+    Raises:
+        CannotTrain: no sales.
+    """
+    _require_sales(channel)
+    asked: dict[str, Any] = {"other_channels": other_channels}
+    if instruments is not None:
+        rows = [[sku, week.isoformat(), *numbers] for (sku, week), numbers in instruments.values.items()]
+        asked["instruments"] = {"names": list(instruments.names), "rows": rows}
+    return _opened(channel, TrainingJob.Kind.CAUSAL, asked, now, author)
+
+
+def _opened(channel: Channel, kind: str, asked: dict[str, Any], now: datetime, author: User | None) -> TrainingJob:
+    return TrainingJob.objects.create(channel=channel, kind=kind, asked=asked, created_at=now, created_by=author)
+
+
+def _require_sales(channel: Channel) -> None:
+    if not WeeklySales.objects.filter(listing__channel=channel).exists():
+        raise CannotTrain("channel", f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
+
+
+def _no_belief(channel: Channel) -> str:
+    return (
+        f"channel {channel.code!r} has no causal estimate by instruments that nothing speaks against: "
+        "run `manage.py estimate_causal` with instruments first"
+    )

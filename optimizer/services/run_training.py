@@ -1,0 +1,129 @@
+"""Do what a training job asks for. Only workers and commands load this file."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from datetime import date, datetime
+from functools import partial
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+from catalog.sku_week_file import SkuWeeks
+from optimizer.engine.hierarchy import HierarchyConfig
+from optimizer.models import TrainingJob
+from optimizer.models.training import LEARNING, STEPS
+from optimizer.services.channel_sales import NothingToLearnFrom
+from optimizer.services.demand_methods import Config, default_config
+from optimizer.services.train_model import train_model
+
+LOCK: Final = 7_420_003
+MOST_ATTEMPTS: Final = 3
+Clock = Callable[[], datetime]
+
+
+def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object] = lambda step: None) -> TrainingJob:
+    """Do a job; return it as it is then. Who is called while another process is at it leaves it alone.
+
+    Each step is done once, whoever does it: killed in between, the next call goes on. Begun three times in vain, such
+    as where memory does not suffice, the job fails and says so.
+    """
+    with _alone(job_id) as mine:
+        job = TrainingJob.objects.select_related("channel", "created_by").get(pk=job_id)
+        if not mine or job.finished_at is not None:
+            return job
+        if job.attempts >= MOST_ATTEMPTS:
+            return _end(job, clock(), error=f"begun {MOST_ATTEMPTS} times in vain: see the worker's log")
+        job.attempts += 1
+        job.status = TrainingJob.Status.RUNNING
+        job.save(update_fields=["attempts", "status"])
+        try:
+            return DO[TrainingJob.Kind(job.kind)](job, clock, partial(_report, job, progress))
+        except NothingToLearnFrom as error:
+            return _end(job, clock(), error=str(error))
+
+
+def _fit(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+    method, prior = job.asked["method"], job.asked.get("prior")
+    fit, refusal = train_model(
+        channel=job.channel,
+        now=clock(),
+        method=method,
+        config=None if prior is None else _with_prior(method, prior),
+        author=job.created_by,
+        at=at,
+    )
+    return _end(job, clock(), fit=fit, result={"live": refusal is None, "words": str(refusal or fit.verdict["words"])})
+
+
+def _with_prior(method: str, prior: dict[str, Any]) -> Config:
+    usual = default_config(method, settings.PRICING_DEVICE)
+    assert isinstance(usual, HierarchyConfig)
+    belief = replace(usual.effects["log_price"], mean=prior["mean"], sd=prior["sd"])
+    return replace(usual, effects=usual.effects | {"log_price": belief})
+
+
+def _causal(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+    at(LEARNING)
+    try:
+        # Imported here: fits need no extra.
+        from optimizer.services.estimate_causal import CannotEstimate, estimate_causal
+    except ImportError as error:
+        return _end(job, clock(), error=f"it needs linearmodels and econml: install the extra `causal` ({error})")
+    try:
+        report = estimate_causal(
+            channel=job.channel, instruments=_instruments(job), other_channels=job.asked["other_channels"]
+        )
+    except CannotEstimate as error:
+        return _end(job, clock(), error=str(error))
+    return _end(job, clock(), result=_as_json(asdict(report)))
+
+
+def _instruments(job: TrainingJob) -> SkuWeeks | None:
+    found = job.asked.get("instruments")
+    if found is None:
+        return None
+    values = {(sku, date.fromisoformat(week)): numbers for sku, week, *numbers in found["rows"]}
+    return SkuWeeks(tuple(found["names"]), values)
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value with infinite ends of intervals as None: JSON has no infinity."""
+    if isinstance(value, dict):
+        return {name: _as_json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(each) for each in value]
+    return None if isinstance(value, float) and abs(value) == float("inf") else value
+
+
+DO: Final = {TrainingJob.Kind.FIT: _fit, TrainingJob.Kind.CAUSAL: _causal}
+
+
+def _report(job: TrainingJob, progress: Callable[[str], object], step: str) -> None:
+    progress(step)
+    job.step, job.steps_done = step, STEPS[TrainingJob.Kind(job.kind)].index(step)
+    job.save(update_fields=["step", "steps_done"])
+
+
+def _end(job: TrainingJob, now: datetime, *, error: str = "", fit: Any = None, result: Any = None) -> TrainingJob:
+    job.status = TrainingJob.Status.FAILED if error else TrainingJob.Status.DONE
+    job.step, job.steps_done = "", job.steps_done if error else job.steps
+    job.error, job.fit, job.result, job.finished_at = error, fit, result or {}, now
+    job.save(update_fields=["status", "step", "steps_done", "error", "fit", "result", "finished_at"])
+    return job
+
+
+@contextlib.contextmanager
+def _alone(job_id: int) -> Iterator[bool]:
+    """Hold the job for as long as this database session lives; say whether nobody else does."""
+    number = job_id & 0x7FFFFFFF
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, number])
+        mine = cursor.fetchone() == (True,)
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, number])

@@ -1,0 +1,68 @@
+"""Walk: a worker is killed while it learns; nobody else was at it, and the next one ends it with one model."""
+
+import os
+import signal
+import time
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from catalog.models import Channel
+from optimizer.models import ElasticityFit, TrainingJob
+from optimizer.selectors.live_models import live_fit
+from optimizer.services.open_training import open_fit
+from optimizer.services.run_training import run_training
+from optimizer.tasks import run_training as run_training_task
+from tests.factories import make_channel
+from tests.optimizer.test_model_registry import a_shop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WAIT_SECONDS = 60
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        # Not pg_stat_activity: a transaction sees that as it was when it first looked.
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone() is not None
+
+
+def before_the_fit_is_stored() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE optimizer_elasticityfit IN SHARE MODE")
+
+
+def before_it_goes_live() -> None:
+    list(Channel.objects.select_for_update(no_key=True))
+
+
+@pytest.mark.parametrize(
+    ("hold", "fits", "step"), [(before_the_fit_is_stored, 0, "learning"), (before_it_goes_live, 1, "going live")]
+)
+def test_killed_at_a_step_the_next_worker_goes_on(start, hold, fits, step):
+    a_shop()
+    job = open_fit(channel=make_channel(), now=timezone.now(), method="hierarchical")
+    with transaction.atomic():
+        hold()
+        worker = start("celery", "-A", "pricing_site", "worker", "-Q", "gpu", "-c", "1", "--loglevel", "info")
+        run_training_task.delay(job.pk)
+        wait_for(somebody_waits_for_a_lock)
+        found = TrainingJob.objects.get()
+        assert found.status == "running" and found.step.startswith(step)
+        assert run_training(job_id=job.pk, clock=timezone.now).attempts == 1, "another one was at it"
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert ElasticityFit.objects.count() == fits
+    assert TrainingJob.objects.get().finished_at is None
+    wait_for(lambda: run_training(job_id=job.pk, clock=timezone.now).finished_at is not None)
+    done = TrainingJob.objects.get()
+    assert (done.status, done.attempts, done.fit) == ("done", 2, live_fit(channel=make_channel()))
+    assert ElasticityFit.objects.count() == 1
