@@ -74,9 +74,12 @@ class SimulationAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Simulate prices",
+            "introduction": "Prices are computed as if what you suppose were so. Nothing live changes until you "
+            "promote the simulation.",
+            "button": "Simulate",
             "form": form,
         }
-        return TemplateResponse(request, "optimizer/admin/new_simulation.html", context)
+        return TemplateResponse(request, "optimizer/admin/ask.html", context)
 
     def get_urls(self) -> list[Any]:
         promote = self.admin_site.admin_view(require_POST(partial(promote_page, self)))

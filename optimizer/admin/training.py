@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from unfold.decorators import display
 
@@ -11,6 +13,8 @@ from catalog.admin.base import ReadOnlyAdmin
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import moment
 from optimizer.admin.elasticity import pretty_json
+from optimizer.admin.new_training import TrainingForm
+from optimizer.admin.rollbacks import PERMISSION
 from optimizer.causal_words import interval_words
 from optimizer.models import TrainingJob
 
@@ -23,14 +27,37 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     list_filter = ("channel", "kind", "status")
     list_select_related = ("channel", "fit", "created_by")
     fieldsets = (
-        (None, {"fields": ("channel", "kind", "status_column", "found_column", "created_by", "created_column")}),
+        (None, {"fields": ("channel", "kind", "status_text", "found_column", "created_by", "created_column")}),
         ("What was asked", {"fields": ("asked_text",)}),
         ("What was found", {"fields": ("fit_link", "result_text", "error")}),
     )
-    readonly_fields = ("status_column", "found_column", "created_column", "asked_text", "fit_link", "result_text")
+    readonly_fields = ("status_text", "found_column", "created_column", "asked_text", "fit_link", "result_text")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("channel", "fit", "created_by")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(PERMISSION)  # what it learns may go live
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask what is to be learned and open the job."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = TrainingForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            job = form.open_job(request.user)  # type: ignore[arg-type]  # logged in
+            if job is not None:
+                return HttpResponseRedirect(admin_url("optimizer_trainingjob_change", job.pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Learn demand anew",
+            "introduction": "A worker learns from the channel's sales, judges it by price changes, and has it "
+            "go live only if it passes.",
+            "button": "Learn",
+            "form": form,
+        }
+        return TemplateResponse(request, "optimizer/admin/ask.html", context)
 
     @display(description="Job")
     def name_column(self, job: TrainingJob) -> str:
@@ -38,8 +65,12 @@ class TrainingJobAdmin(ReadOnlyAdmin):
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_column(self, job: TrainingJob) -> Any:
+        return job.status, self.status_text(job)
+
+    @display(description="Status")
+    def status_text(self, job: TrainingJob) -> str:
         step = f", step {job.steps_done + 1} of {job.steps}: {job.step}" if job.step else ""
-        return job.status, f"{job.get_status_display()}{step}"
+        return f"{job.get_status_display()}{step}"
 
     @display(description="Found")
     def found_column(self, job: TrainingJob) -> str:

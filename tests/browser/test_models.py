@@ -2,10 +2,12 @@
 
 import pytest
 from django.utils import timezone
+from selenium.webdriver.support.select import Select
 
 from optimizer.engine import ElasticityConfig
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.promote_fit import promote_fit
+from optimizer.tasks import run_training
 from tests.browser.windows import picture, says, shown
 from tests.factories import make_channel
 from tests.optimizer.test_model_registry import BAD, a_shop, fitted
@@ -35,3 +37,20 @@ def test_reads_how_a_model_was_judged_and_has_it_go_live(manager, live_server):
     assert live_fit(channel=make_channel()) == better
     manager.get(f"{live_server.url}/admin/optimizer/elasticityfit/")
     says(manager, "was live")
+
+
+def test_has_demand_learned_anew_and_sees_what_came_of_it(manager, live_server, monkeypatch):
+    a_shop()
+    monkeypatch.setattr("optimizer.tasks.run_training.delay", run_training)
+    manager.get(f"{live_server.url}/admin/optimizer/trainingjob/add/")
+    picture(manager, "training-form")
+    Select(shown(manager, "#id_channel")).select_by_visible_text("web")
+    Select(shown(manager, "#id_method")).select_by_value("hierarchical")
+    shown(manager, "#ask button[type=submit]").click()
+    says(manager, "the first model of its channel")
+    live = live_fit(channel=make_channel())
+    assert live.method == "hierarchical" and live.created_by.get_username() == "manager"
+    picture(manager, "training-job")
+    manager.get(f"{live_server.url}/admin/optimizer/trainingjob/")
+    says(manager, f"{live} is live")
+    picture(manager, "training-jobs")

@@ -116,3 +116,26 @@ def test_usual_weeks_are_those_without_promotion_that_did_not_sell_out(market):
     usual = panel.usual_weeks()
     assert len(usual) == ((panel.promotion == 0) & ~panel.stocked_out).sum()
     assert not usual.stocked_out.any() and not usual.promotion.any()
+
+
+def test_each_customer_segment_has_an_elasticity_that_its_products_borrow_from():
+    """A segment is a level: series are products in a segment, their parents categories in it, then the segment."""
+    rng, skus, truth = np.random.default_rng(11), 200, np.array([-1.0, -3.0])
+    segment, category = np.repeat([0, 1], skus), np.tile(np.arange(skus) % 5, 2)
+    moves = rng.random(2 * skus) < 0.5
+    price = rng.normal(0, 0.15, (2 * skus, WEEKS)) * moves[:, None] + rng.normal(0, 1e-6, (2 * skus, WEEKS))
+    elasticity = truth[segment] + rng.normal(0, 0.2, 2 * skus)
+    log_units = 4 + elasticity[:, None] * price + rng.normal(0, 0.3, price.shape)
+    panel = DemandPanel(
+        sku=np.repeat(np.arange(2 * skus), WEEKS),
+        week=np.tile(np.arange(WEEKS), 2 * skus),
+        log_price=price.ravel(),
+        log_units=log_units.ravel(),
+        n_skus=2 * skus,
+    )
+    fit = fit_weekly_demand(panel, parents=(segment * 5 + category, np.arange(10) // 5))
+    of_segments = fit.fit.groups[1].mean[:, 1]
+    np.testing.assert_allclose(of_segments, truth, atol=0.2)
+    still = ~moves
+    np.testing.assert_allclose(fit.elasticity_mean[still], truth[segment[still]], atol=0.3)
+    assert not fit.informed[still].any() and fit.informed[moves].all()

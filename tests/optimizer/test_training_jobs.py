@@ -182,4 +182,4 @@ def test_the_page_says_what_was_asked_and_found(client, post):
     assert f"{live} is live: the first model of its channel" in listed and "two-stage least squares: -2." in listed
     causal = TrainingJob.objects.get(kind="causal")
     page = window.get(admin_url("optimizer_trainingjob_change", causal.pk)).content.decode()
-    assert f"cost: {SKUS * 30:,} rows" in page and "effective_f" in page
+    assert f"cost: {SKUS * 30:,} rows" in page and "effective_f" in page and "(&#x27;done" not in page
