@@ -100,7 +100,7 @@ def elasticity_posteriors(
         grid = np.linspace(edges[0], edges[-1], 200)
         density = np.exp(-(((grid - prior_mean) / prior_sd) ** 2) / 2) / (prior_sd * np.sqrt(2 * np.pi))
         scale = max(int(told.sum()), 1) * (edges[1] - edges[0])
-        left.plot(grid, density * scale, color=ORANGE, label=f"prior N({prior_mean:g}, {prior_sd:g}²)")
+        left.plot(grid, density * scale, color=ORANGE, label=f"prior N({prior_mean:.3g}, {prior_sd:.3g}²)")
         left.set(xlabel="posterior mean elasticity", ylabel="SKUs", title=f"{told.sum():,} SKUs learned")
         left.legend(fontsize=8)
         right.hist(sd[told], np.linspace(0, prior_sd * 1.02, 40), color=BLUE)

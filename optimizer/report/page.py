@@ -1,5 +1,6 @@
 """Gather a run's recommendations and render the report page."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.template.loader import render_to_string
 
 from catalog.admin.reasons import decision_in_words
 from catalog.plain_words import refusal_words
-from optimizer.models import ElasticityEstimate, OptimizationRun, Recommendation
+from optimizer.models import ElasticityEstimate, ElasticityFit, OptimizationRun, Recommendation
 from optimizer.report import figures
 
 CURVES = 6
@@ -43,7 +44,6 @@ def render_report(*, run: OptimizationRun) -> str:
 def _plots(
     run: OptimizationRun, priced: list[Recommendation], estimates: dict[int, ElasticityEstimate]
 ) -> dict[str, str]:
-    prior = run.fit.config
     known = list(estimates.values())
     return {
         "changes": figures.price_change_histogram([_change(row) for row in priced]),
@@ -52,13 +52,21 @@ def _plots(
             [estimate.mean for estimate in known],
             [estimate.sd for estimate in known],
             [estimate.informed for estimate in known],
-            prior["elasticity_mean"],
-            prior["elasticity_sd"],
+            *_prior(run.fit),
         ),
         "curves": figures.demand_curves(
             [_curve(row, estimates[row.listing_id]) for row in _curve_examples(priced, estimates)], run.channel.currency
         ),
     }
+
+
+def _prior(fit: ElasticityFit) -> tuple[float, float]:
+    """Return mean and sd of the elasticity of a SKU without sales: as given, or as learned from the whole shop."""
+    if fit.method != ElasticityFit.Method.HIERARCHICAL:
+        return fit.config["elasticity_mean"], fit.config["elasticity_sd"]
+    learned = fit.diagnostics
+    parts = ("shop_elasticity_sd", "spread_of_categories", "spread_of_skus")
+    return learned["shop_elasticity"], math.hypot(*(learned[part] for part in parts))
 
 
 def _change(row: Recommendation) -> float:

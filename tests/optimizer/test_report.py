@@ -1,0 +1,31 @@
+"""The report of a run, of every method of learning."""
+
+import math
+
+import pytest
+from django.core.management import call_command
+
+from optimizer.models import OptimizationRun
+from optimizer.report.page import render_report
+from optimizer.selectors.live_models import live_fit
+from tests.factories import make_channel
+from tests.optimizer.test_model_registry import a_shop, fitted, promoted
+
+pytestmark = pytest.mark.django_db
+
+
+def report_of_a_run() -> str:
+    call_command("optimize_prices", dry_run=True)
+    return render_report(run=OptimizationRun.objects.latest("created_at"))
+
+
+@pytest.mark.parametrize("method", ["independent", "hierarchical"])
+def test_the_report_shows_the_prior_of_the_method(method):
+    a_shop()
+    promoted(fitted(method=method))
+    page, found = report_of_a_run(), live_fit(channel=make_channel()).diagnostics
+    if method == "independent":
+        assert "prior N(-1.5, 0.5²)" in page
+    else:
+        sd = math.hypot(found["spread_of_skus"], found["spread_of_categories"], found["shop_elasticity_sd"])
+        assert f"prior N({found['shop_elasticity']:.3g}, {sd:.3g}²)" in page
