@@ -83,6 +83,13 @@ class DemandPanel:
         """Return some of the rows; SKUs keep their numbers."""
         return self._taken(kept)
 
+    def of(self, skus: Ints) -> "DemandPanel":
+        """Return the rows of some SKUs, (sku,) distinct numbers; they become 0, 1 and so on, in the order given."""
+        place = np.full(self.n_skus, -1)
+        place[skus] = np.arange(len(skus))
+        kept = self.of_rows(place[self.sku] >= 0)
+        return replace(kept, sku=place[kept.sku], n_skus=len(skus))
+
     def sorted_by_sku(self) -> "DemandPanel":
         """Return the rows by SKU, then by week."""
         return self._taken(np.lexsort((self.week, self.sku)))

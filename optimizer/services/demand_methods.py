@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from catalog.guardrails import Ints
 from optimizer.engine import DemandPanel, ElasticityConfig, fit_elasticities
+from optimizer.engine.demand_panel import WEEKS_PER_YEAR
 from optimizer.engine.elasticity_results import INTERCEPT, SEASON, TREND
 from optimizer.engine.hierarchy import Effect, HierarchyConfig, fit_weekly_demand
 from optimizer.engine.pricing_arrays import Floats
-from optimizer.engine.validation import DemandLine
+from optimizer.engine.validation import DemandBelief, DemandLine
 from optimizer.models import ElasticityFit
 
 Method = ElasticityFit.Method
@@ -26,7 +27,8 @@ Config = ElasticityConfig | HierarchyConfig
 class LearnedDemand:
     """Hold what was learned of each SKU, (sku,) each; demand is that of the last week, of a week with sales.
 
-    ``line`` predicts ln units of the last week; ``diagnostics`` are numbers about the whole fit.
+    ``line`` predicts ln units of the last week, ``belief`` is what sales can be simulated from; ``diagnostics`` are
+    numbers about the whole fit.
     """
 
     elasticity_mean: Floats
@@ -42,6 +44,7 @@ class LearnedDemand:
     informed: NDArray[np.bool_]
     notes: list[str]
     line: DemandLine
+    belief: DemandBelief
     diagnostics: dict[str, float]
 
 
@@ -92,6 +95,16 @@ def _independent(panel: DemandPanel, config: ElasticityConfig) -> LearnedDemand:
         informed=found.informed,
         notes=found.notes().tolist(),
         line=DemandLine(elasticity=found.elasticity_mean, level=level, reference=found.reference_log_price),
+        belief=DemandBelief(
+            mean=found.coefficients,
+            sd=np.sqrt(np.einsum("sii->si", found.covariance)),
+            reference=found.reference_log_price,
+            season=found.season,
+            first_week=found.first_week,
+            trend_origin=found.trend_origin,
+            weeks_per_year=found.weeks_per_year,
+            noise_sd=found.residual_sd,
+        ),
         diagnostics=_summary(found.elasticity_mean, found.elasticity_sd, found.r2, found.informed)
         | {"noise_freedom": found.noise_prior[0], "noise_variance": found.noise_prior[1]},
     )
@@ -113,6 +126,16 @@ def _hierarchical(panel: DemandPanel, category: Ints, config: HierarchyConfig) -
         informed=found.informed,
         notes=np.where(found.informed, "", OWN_SALES_SAY_NOTHING).tolist(),
         line=found.line,
+        belief=DemandBelief(
+            mean=found.fit.mean,
+            sd=found.fit.sd,
+            reference=found.reference_log_price,
+            season=found.season,
+            first_week=int(panel.week.min()),
+            trend_origin=float(panel.week.max()),
+            weeks_per_year=WEEKS_PER_YEAR,
+            noise_sd=found.residual_sd,
+        ),
         diagnostics=_summary(found.elasticity_mean, found.elasticity_sd, found.r2, found.informed)
         | {
             "shop_elasticity": float(found.fit.shop.mean[0, 1]),

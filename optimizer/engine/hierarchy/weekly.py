@@ -37,6 +37,7 @@ class WeeklyDemandFit:
         r2: share of the variance of ln units that the fit explains; 0 where there is none.
         shrinkage: 1 − sd²/prior sd²: 0 where the category speaks, near 1 where the SKU's own sales do.
         informed: whether the SKU's own sales say something about its elasticity.
+        season: (week,), what all SKUs share of ln units in each week of the panel, less that of the last week.
     """
 
     fit: HierarchicalFit
@@ -51,6 +52,7 @@ class WeeklyDemandFit:
     r2: Floats
     shrinkage: Floats
     informed: NDArray[np.bool_]
+    season: Floats
 
     @property
     def base_demand(self) -> Floats:
@@ -123,6 +125,7 @@ def fit_weekly_demand(
         r2=np.where(total > 0, 1 - np.bincount(sku, left**2, minlength=panel.n_skus) / np.maximum(total, 1e-300), 0.0),
         shrinkage=1 - np.minimum(fit.sd[:, 1] ** 2 / _prior_variance(fit, parents), 1.0),
         informed=(weeks >= LEAST_WEEKS) & (price_sd >= LEAST_LOG_PRICE_SD),
+        season=season - season[-1],
     )
 
 
