@@ -6,6 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.guardrails import Ints
+
 from ..demand_panel import DemandPanel
 from ..pricing_arrays import Floats
 
@@ -92,14 +94,26 @@ def compare(
     used = changed_prices(held, other.reference) & np.isfinite(errors[0]) & np.isfinite(errors[1])
     if not used.any():
         raise ValueError(f"no held-out price is {LEAST_CHANGE:.0%} or more from its mean: hold more weeks out")
-    skus, sku = np.unique(held.sku[used], return_inverse=True)
-    sums: Floats = np.stack([np.bincount(sku, each[used]) for each in errors]).astype(np.float64)
+    ours, others = (each[used] for each in errors)
+    return compare_errors(ours, others, held.sku[used], probability=probability, draws=draws, seed=seed)
+
+
+def compare_errors(
+    errors: Floats, other_errors: Floats, sku: Ints, *, probability: float = 0.95, draws: int = 2_000, seed: int = 0
+) -> Comparison:
+    """Compare absolute errors of two predictions of the same rows, (row,) each, as `compare` does.
+
+    Raises:
+        ValueError: one of them has no error at all.
+    """
+    skus, place = np.unique(sku, return_inverse=True)
+    sums: Floats = np.stack([np.bincount(place, each) for each in (errors, other_errors)]).astype(np.float64)
     if not (sums.sum(1) > 0).all():
         raise ValueError("a prediction has no error at all: hold more weeks out")
     drawn = _resampled(sums, draws, seed)
     improvements = 1 - drawn[0] / np.maximum(drawn[1], 1e-12)
     low, high = np.quantile(improvements, [1 - probability, probability])
-    rows, (error, other_error) = int(used.sum()), sums.sum(1)
+    rows, (error, other_error) = len(sku), sums.sum(1)
     return Comparison(
         error=float(error / rows),
         other_error=float(other_error / rows),
