@@ -14,8 +14,8 @@ from optimizer.models import ElasticityEstimate, ElasticityFit
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.channel_sales import ChannelSales, channel_sales
 from optimizer.services.demand_methods import LearnedDemand, config_from_dict, learn_demand
+from optimizer.services.validate_fit import HELD_OUT_WEEKS, validate_fit
 
-HELD_OUT_WEEKS: Final = 4
 LEAST_TRAINING_WEEKS: Final = 4
 PROBABILITY: Final = 0.95
 REFRESH_MARGIN: Final = 0.01
@@ -31,14 +31,17 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
     *The same one with newer sales* is judged on the weeks that the live fit knows, both as they stand: sales that spoil
     it, such as units that a feed mixed up, show there. It is refused where it is worse by more than 1 % for 95 % of the
     draws. Weeks on promotion or that sold out are learned from, not judged by. Without a live fit the first one passes.
-    Which share of the last weeks lay in its intervals is stored, too.
+
+    Stored beside it, for people: which share of the last weeks lay in its intervals, whether its method finds the truth
+    of simulated sales, and how it did beside simple methods (`validate_fit`). To the live fit the latter two are added
+    where they are missing.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
     """
     live = live_fit(channel=fit.channel)
     if live is not None and live.pk == fit.pk:
-        return fit
+        return _validated(fit)
     sales = channel_sales(channel=fit.channel)
     against, held_out = None if live is None else live.pk, _held_out(fit, sales)
     fit.verdict = {
@@ -46,6 +49,7 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime) -> ElasticityFit:
         "against": against,
         **_judge(fit, live, sales, held_out),
         **_calibration(held_out),
+        **validate_fit(fit=fit, sales=sales),
     }
     fit.save(update_fields=["verdict"])
     return fit
@@ -55,6 +59,14 @@ def is_refresh(fit: ElasticityFit, live: ElasticityFit) -> bool:
     """Tell whether a fit has the live one's method and configuration, whatever the version of our code."""
     of_fit, of_live = ({**each.config, "version": None} for each in (fit, live))
     return (fit.method, of_fit) == (live.method, of_live)
+
+
+def _validated(live: ElasticityFit) -> ElasticityFit:
+    if not {"recovery", "backtest"} <= live.verdict.keys():
+        sales = channel_sales(channel=live.channel)
+        live.verdict = {**live.verdict, **validate_fit(fit=live, sales=sales)}
+        live.save(update_fields=["verdict"])
+    return live
 
 
 def _judge(

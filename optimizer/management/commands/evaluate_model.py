@@ -6,7 +6,9 @@ from django.utils import timezone
 from rich.console import Console
 
 from optimizer.models import ElasticityFit
+from optimizer.report.validation_tables import validation_tables
 from optimizer.selectors.live_models import live_fit
+from optimizer.selectors.model_validation import validation_words
 
 
 class Command(BaseCommand):
@@ -34,4 +36,9 @@ class Command(BaseCommand):
             said = "is live"
         else:
             said = f"{'passes' if fit.verdict['passes'] else 'does not pass'}: {fit.verdict['words']}"
-        Console().print(f"{fit} {said}", highlight=False)
+        console = Console()
+        console.print(f"{fit} {said}", highlight=False)
+        for sentence in validation_words(fit.verdict):
+            console.print(sentence, highlight=False)
+        for table in validation_tables(fit.verdict):
+            console.print(table)
