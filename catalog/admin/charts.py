@@ -35,6 +35,8 @@ class Marker:
 
 @dataclass(frozen=True)
 class Chart:
+    """Hold what is drawn, in pixels: ``guide`` is a dashed path to compare with, ``bars`` a faint one of intervals."""
+
     title: str
     path: str
     x_ticks: list[Tick]
@@ -47,6 +49,9 @@ class Chart:
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
+    guide: str = ""
+    bars: str = ""
+    dot_radius: float = 3.2
 
 
 def price_chart(changes: Sequence[PriceChange], channel: Channel, now: datetime) -> Chart | None:

@@ -10,9 +10,11 @@ from django.views.decorators.http import require_POST
 
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import moment, number, percent
+from optimizer.admin.model_charts import validation_charts
 from optimizer.admin.rollbacks import PERMISSION
 from optimizer.models import ElasticityFit
 from optimizer.selectors.live_models import live_fit
+from optimizer.selectors.model_validation import validation_words
 from optimizer.services.promote_fit import NotPromoted, promote_fit
 
 STATUS_COLOURS = {
@@ -48,6 +50,8 @@ def model_panel(request: HttpRequest, fit: ElasticityFit) -> dict[str, Any]:
         "live_url": "" if live is None else admin_url("optimizer_elasticityfit_change", live.pk),
         "verdict": fit.verdict.get("words", ""),
         "cards": _cards(fit),
+        "sentences": validation_words(fit.verdict),
+        "charts": validation_charts(fit.verdict),
         "promote_url": admin_url("optimizer_elasticityfit_promote", fit.pk) if may else "",
         "passes": bool(fit.verdict.get("passes")) or status == "was live",
         "evaluate": f"manage.py evaluate_model {fit.pk}",

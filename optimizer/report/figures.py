@@ -143,3 +143,57 @@ def _draw_curve(axis: Axes, curve: DemandCurve, currency: str) -> None:
     axis.set_xlabel(f"price, {currency}", fontsize=8)
     axis.set_ylabel("units a week", fontsize=8)
     axis.set_ylim(bottom=0, top=float(np.exp(log_demand + spread)[len(prices) // 5] * 1.15))
+
+
+def model_trust(
+    shares: dict[str, Sequence[tuple[float, float]]],
+    differences: dict[str, tuple[float, float, float]],
+    points: Sequence[tuple[float, float, float]],
+) -> str:
+    """Plot how far a demand model can be trusted; a part that is empty is left out.
+
+    Args:
+        shares: by what the intervals are of, shares of them that were asked to hold and that held.
+        differences: by simple method, by which share of it the error is smaller, with the ends of its interval.
+        points: true and estimated elasticities of simulated sales, with the sd of the estimate.
+    """
+    with mpl.rc_context(STYLE):
+        parts = sum(bool(part) for part in (shares, differences, points))
+        figure, axes = _figure(10.2, 3.3, 1, max(parts, 1))
+        left = iter(axes[0])
+        if shares:
+            _draw_shares(next(left), shares)
+        if differences:
+            _draw_differences(next(left), differences)
+        if points:
+            _draw_recovered(next(left), points)
+        return _svg(figure)
+
+
+def _draw_shares(axis: Axes, shares: dict[str, Sequence[tuple[float, float]]]) -> None:
+    axis.plot([0, 100], [0, 100], color=GREY, ls="--", lw=1)
+    for (name, pairs), colour, marker in zip(shares.items(), (BLUE, ORANGE), "os", strict=False):
+        asked, held = 100 * np.transpose(pairs)
+        axis.plot(asked, held, color=colour, marker=marker, ms=4, lw=1.3, label=name)
+    axis.set(xlabel="asked to hold, %", ylabel="held, %", title="Intervals", xlim=(0, 100), ylim=(0, 100))
+    axis.legend(fontsize=8, loc="upper left")
+
+
+def _draw_differences(axis: Axes, differences: dict[str, tuple[float, float, float]]) -> None:
+    places = np.arange(len(differences))[::-1]
+    mean, low, high = 100 * np.transpose(list(differences.values()))
+    axis.axvline(0, color=GREY, ls="--", lw=1)
+    axis.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", color=BLUE, ms=5, lw=1.3, capsize=4)
+    axis.set_yticks(places, list(differences))
+    axis.set_ylim(-0.6, len(differences) - 0.4)
+    axis.grid(axis="y", visible=False)
+    axis.set(xlabel="smaller by, %", title="Error beside simple methods")
+
+
+def _draw_recovered(axis: Axes, points: Sequence[tuple[float, float, float]]) -> None:
+    true, estimated, sd = np.transpose(points)
+    ends = [min(true.min(), estimated.min()), max(true.max(), estimated.max())]
+    axis.plot(ends, ends, color=GREY, ls="--", lw=1)
+    axis.errorbar(true, estimated, yerr=NORMAL_90 * sd, fmt="none", ecolor=BLUE, elinewidth=0.6, alpha=0.3)
+    axis.plot(true, estimated, ".", color=BLUE, ms=3)
+    axis.set(xlabel="true", ylabel="estimated, 90 % interval", title="Elasticities, simulated")

@@ -10,6 +10,7 @@ from catalog.admin.reasons import decision_in_words
 from catalog.plain_words import refusal_words
 from optimizer.models import ElasticityEstimate, ElasticityFit, OptimizationRun, Recommendation
 from optimizer.report import figures
+from optimizer.selectors.model_validation import SHORT_WORDS, shares, validation_words
 
 CURVES = 6
 ROWS = 60
@@ -34,6 +35,7 @@ def render_report(*, run: OptimizationRun) -> str:
             "profit_shift_percent": 100 * run.guard_numbers["profit_shift"],
             "revenue_shift_percent": 100 * run.guard_numbers["revenue_shift"],
             "plots": _plots(run, priced, estimates),
+            "trust": validation_words(run.fit.verdict),
             "gains": [_table_row(run, row, estimates) for row in _largest_gains(priced)[:ROWS]],
             "unpriced": _by_reason(unpriced),
             "assumed": _assumed_share(rows),
@@ -54,6 +56,7 @@ def _plots(
             [estimate.informed for estimate in known],
             *_prior(run.fit),
         ),
+        "trust": _trust(run.fit.verdict),
         "curves": figures.demand_curves(
             [_curve(row, estimates[row.listing_id]) for row in _curve_examples(priced, estimates)], run.channel.currency
         ),
@@ -67,6 +70,27 @@ def _prior(fit: ElasticityFit) -> tuple[float, float]:
     learned = fit.diagnostics
     parts = ("shop_elasticity_sd", "spread_of_categories", "spread_of_skus")
     return learned["shop_elasticity"], math.hypot(*(learned[part] for part in parts))
+
+
+def _trust(verdict: dict[str, Any]) -> str:
+    """Plot what was found where the fit was tried; empty where it was not."""
+    recovery = verdict.get("recovery")
+    found = {
+        "weeks not seen": verdict.get("calibration"),
+        "true elasticities": recovery and recovery["whole"]["coverage"],
+    }
+    comparisons = verdict.get("backtest", {}).get("comparisons", {})
+    if not (comparisons or any(found.values())):
+        return ""
+    return figures.model_trust(
+        {name: shares(each) for name, each in found.items() if each},
+        {
+            words: (each["improvement"], each["low"], each["high"])
+            for name, words in SHORT_WORDS.items()
+            if (each := comparisons.get(name))
+        },
+        recovery["points"] if recovery else [],
+    )
 
 
 def _change(row: Recommendation) -> float:

@@ -31,6 +31,11 @@ def test_reads_how_a_model_was_judged_and_has_it_go_live(manager, live_server):
     manager.get(f"{live_server.url}/admin/optimizer/elasticityfit/{better.pk}/change/")
     says(manager, "better for 95% of resampled SKUs", where="#model-panel")
     picture(manager, "model-passed")
+    says(manager, "held the truth in sales that were simulated for 40 SKUs at their real prices", where="#trust")
+    manager.execute_script("document.querySelector('#trust').scrollIntoView()")
+    assert len(manager.find_elements("css selector", "#model-panel figure svg")) == 4
+    picture(manager, "model-trust")
+    manager.execute_script("window.scrollTo(0, 0)")
     shown(manager, "#promote").click()
     says(manager, f"{better} is live: the next run prices with it.")
     picture(manager, "model-live")

@@ -16,6 +16,7 @@ from optimizer.engine import ElasticityConfig
 from optimizer.engine.hierarchy import Effect, HierarchyConfig
 from optimizer.models import ElasticityEstimate, ElasticityFit, TrainingJob
 from optimizer.selectors.live_models import live_fit
+from optimizer.selectors.model_validation import validation_words
 from optimizer.services.channel_sales import channel_sales
 from optimizer.services.demand_methods import VERSIONS, config_as_dict, config_from_dict
 from optimizer.services.evaluate_fit import evaluate_fit
@@ -245,6 +246,7 @@ def test_the_models_page_says_how_it_was_judged_and_has_it_go_live():
     page = page_of(better, boss)
     assert "Its error of" in page and "Price with it" in page and f"{bad} is live" in page
     assert "Of intervals of 90 % held" in page and 0.7 < better.verdict["calibration"]["90%"] <= 1
+    assert all(sentence in page for sentence in validation_words(better.verdict)) and page.count("<figure>") == 4
     assert "It will be refused" in page_of(worse, boss)
     promote = admin_url("optimizer_elasticityfit_promote", better.pk)
     assert client.get(promote).status_code == 405

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from catalog.models import WeeklySales
+from optimizer.admin.model_charts import validation_charts
 from optimizer.selectors.model_validation import shares, validation_words
 from optimizer.services.evaluate_fit import evaluate_fit
 from optimizer.services.train_model import train_model
@@ -87,3 +88,25 @@ def test_the_command_prints_sentences_and_tables(capsys, monkeypatch):
     assert f"{fit} is live" in said and "held the truth in sales that were simulated" in said
     assert "prices moved most" in said and "90 % held" in said
     assert "from 2011-07-04" in said and "least squares for each SKU alone" in said
+
+
+def test_charts_set_what_was_found_beside_what_it_should_be():
+    a_shop()
+    verdict = copy.deepcopy(fitted().verdict)
+    verdict["calibration"] = {"50%": 0.5, "80%": 0.9, "90%": 0.7}
+    verdict["recovery"]["points"] = [[-1.5, -1.5, 0.001]] * 3
+    verdict["backtest"]["comparisons"]["pooled"] |= {"improvement": -0.1, "low": -0.2, "high": -0.05}
+    weeks, elasticities, beside, recovered = validation_charts(verdict)
+    (left, bottom), (right, top) = (map(float, part.split()) for part in weeks.guide[1:].split("L"))
+
+    def height_of_the_diagonal(x: float) -> float:
+        return bottom + (x - left) / (right - left) * (top - bottom)
+
+    above = [height_of_the_diagonal(x) - y for x, y, _ in weeks.dots]
+    assert above[0] == pytest.approx(0, abs=0.2) and above[1] > 10 and above[2] < -20
+    assert len(elasticities.dots) == 4 and len(recovered.dots) == 3
+    zero = float(beside.guide[1:].split()[0])
+    assert [tick.label for tick in beside.y_ticks] == ["each SKU alone", "one for all SKUs", "a fixed prior"]
+    assert beside.dots[1][0] < zero < max(tick.at for tick in beside.x_ticks)
+    assert len({tick.label for tick in recovered.y_ticks}) == len(recovered.y_ticks)
+    assert validation_charts({}) == []
