@@ -1,8 +1,16 @@
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from rest_framework import serializers
 
 from optimizer.models import ElasticityFit
+
+VERDICT: Final = (
+    "How it did on held-out weeks against the model that was live then: `passes`, `words`, `comparison`. How far to "
+    "trust it: `calibration`, the share of held-out weeks in its intervals; `recovery`, how near its method came to "
+    "the truth of simulated sales (`whole`, `thirds` by price variation, `points` of true and estimated elasticity "
+    "and its sd); `backtest`, its error from several origins beside simple methods (`origins`, `comparisons`). A key "
+    "is missing where there are too few sales for it."
+)
 
 
 class ModelSerializer(serializers.ModelSerializer[ElasticityFit]):
@@ -18,6 +26,7 @@ class ModelSerializer(serializers.ModelSerializer[ElasticityFit]):
             "id", "name", "channel", "method", "config", "data_from", "data_to", "created_at", "created_by", "seconds",
             "device", "diagnostics", "verdict", "is_live", "promoted_at", "promoted_by",
         ]  # fmt: skip
+        extra_kwargs: ClassVar = {"verdict": {"help_text": VERDICT}}
 
     def get_is_live(self, fit: Any) -> bool:
         return bool(fit.pk == fit.live_pk)

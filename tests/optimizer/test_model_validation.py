@@ -39,6 +39,8 @@ def test_a_model_with_wrong_beliefs_is_shown_to_be_worse_than_simple_methods():
     a_shop()
     verdict = fitted(config=BAD).verdict
     assert all(found["high"] < 0 for found in verdict["backtest"]["comparisons"].values())
+    # In a world that is as it believes it finds the truth: only the backtest can tell.
+    assert verdict["recovery"]["whole"]["coverage"]["90%"] > 0.8
     assert "larger than that of least squares for each SKU alone" in validation_words(verdict)[2]
 
 

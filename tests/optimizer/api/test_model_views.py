@@ -37,6 +37,7 @@ def test_versions_are_listed_with_the_one_that_is_live(client, live):
     one, other = client.get(API, {"channel": "web"}).json()["results"]
     assert (one["name"], one["is_live"], one["method"]) == (str(live), True, "independent")
     assert one["verdict"]["words"] == "the first model of its channel" and one["promoted_at"] and not one["promoted_by"]
+    assert {"calibration", "recovery", "backtest"} <= one["verdict"].keys()
     assert (other["is_live"], other["verdict"], other["promoted_at"]) == (False, {}, None)
     assert client.get(f"{API}/{live.pk}").json() == one
     assert client.get(f"{API}/999").status_code == 404
