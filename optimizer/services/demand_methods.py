@@ -127,8 +127,9 @@ def _hierarchical(panel: DemandPanel, category: Ints, config: HierarchyConfig) -
         notes=np.where(found.informed, "", OWN_SALES_SAY_NOTHING).tolist(),
         line=found.line,
         belief=DemandBelief(
-            mean=found.fit.mean,
-            sd=found.fit.sd,
+            # Level, price, season and trend; what else moved demand comes after them and is not simulated.
+            mean=found.fit.mean[:, :4],
+            sd=found.fit.sd[:, :4],
             reference=found.reference_log_price,
             season=found.season,
             first_week=int(panel.week.min()),

@@ -20,6 +20,7 @@ from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
 MOST_ATTEMPTS: Final = 3
+LIVE_BEFORE: Final = "it went live before models were judged"
 Clock = Callable[[], datetime]
 
 
@@ -54,7 +55,12 @@ def _fit(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJ
         author=job.created_by,
         at=at,
     )
-    return _end(job, clock(), fit=fit, result={"live": refusal is None, "words": str(refusal or fit.verdict["words"])})
+    return _end(
+        job,
+        clock(),
+        fit=fit,
+        result={"live": refusal is None, "words": str(refusal or fit.verdict.get("words", LIVE_BEFORE))},
+    )
 
 
 def _with_prior(method: str, prior: dict[str, Any]) -> Config:

@@ -141,6 +141,14 @@ def test_sales_that_are_gone_fail_the_job_with_the_cure():
     assert (job.status, job.steps_done) == ("failed", 0) and "import_sales" in job.error
 
 
+def test_a_model_that_went_live_before_models_were_judged_stays_live():
+    a_shop(weeks=10)
+    call_command("fit_elasticities")
+    ElasticityFit.objects.update(verdict={})
+    job = run_training(job_id=open_fit(channel=make_channel(), now=timezone.now()).pk, clock=timezone.now)
+    assert job.status == "done" and job.result["live"] and job.result["words"]
+
+
 def test_a_job_that_was_begun_too_often_fails_and_says_so(monkeypatch):
     a_shop(weeks=2)
     job = open_fit(channel=make_channel(), now=timezone.now())

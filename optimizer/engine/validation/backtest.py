@@ -60,7 +60,8 @@ def backtest(
     """Learn from the weeks before an origin, predict those after it, and move the origin on.
 
     The last origins are taken, ``held_weeks`` apart, so no week is predicted twice; each learns from all weeks before.
-    Errors are those of `price_change_errors` at prices away from the training mean, of rows that all methods predict.
+    Weeks on promotion or that sold out are not predicted. Errors are those of `price_change_errors` at prices away from
+    the training mean, of rows that all methods predict.
     Intervals are by bootstrap over SKUs, each with its rows of all origins.
 
     Args:
@@ -107,7 +108,7 @@ def backtest(
 
 def _errors(panel: DemandPanel, learn: Callable[[DemandPanel], DemandLine], start: int, held_weeks: int) -> _Rows:
     train, after = split_by_time(panel, start)
-    held, _ = split_by_time(after, start + held_weeks)
+    held = split_by_time(after, start + held_weeks)[0].usual_weeks()
     lines = {METHOD: learn(train), **simple_methods(train)}
     errors = {name: np.abs(price_change_errors(line, held)) for name, line in lines.items()}
     used = changed_prices(held, lines[METHOD].reference) & np.isfinite(list(errors.values())).all(0)
