@@ -1,5 +1,6 @@
 """The ways in which a channel's demand can be learned, with what a run needs of each."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from optimizer.engine.demand_panel import WEEKS_PER_YEAR
 from optimizer.engine.elasticity_results import INTERCEPT, SEASON, TREND
 from optimizer.engine.hierarchy import Effect, HierarchyConfig, fit_weekly_demand
 from optimizer.engine.pricing_arrays import Floats
+from optimizer.engine.threads import one_thread
 from optimizer.engine.validation import DemandBelief, DemandLine
 from optimizer.models import ElasticityFit
 
@@ -20,6 +22,7 @@ VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 2}
 """Raise a method's when the same sales come to other estimates."""
 
 OWN_SALES_SAY_NOTHING: Final = "its own sales say nothing: its category's elasticity"
+LEAST_ROWS_FOR_THREADS: Final = 1_000_000
 Config = ElasticityConfig | HierarchyConfig
 
 
@@ -71,9 +74,10 @@ def config_from_dict(method: str, stored: dict[str, Any], device: str) -> Config
 
 def learn_demand(panel: DemandPanel, category: Ints, config: Config) -> LearnedDemand:
     """Fit a panel with the method that the configuration is of."""
-    if isinstance(config, HierarchyConfig):
-        return _hierarchical(panel, category, config)
-    return _independent(panel, config)
+    with one_thread() if len(panel) < LEAST_ROWS_FOR_THREADS else nullcontext():
+        if isinstance(config, HierarchyConfig):
+            return _hierarchical(panel, category, config)
+        return _independent(panel, config)
 
 
 def _independent(panel: DemandPanel, config: ElasticityConfig) -> LearnedDemand:
