@@ -1,11 +1,12 @@
 """How a demand model did where it was tried, for the terminal."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from rich.table import Table
 
-from optimizer.selectors.model_validation import METHOD_WORDS, THIRDS, in_percent, shares
+from optimizer.selectors.model_validation import SHORT_WORDS, THIRDS, in_percent, shares
 
 
 def validation_tables(verdict: Mapping[str, Any]) -> list[Table]:
@@ -19,26 +20,24 @@ def validation_tables(verdict: Mapping[str, Any]) -> list[Table]:
 
 
 def _recovery_table(found: Mapping[str, Any]) -> Table:
-    asked = [f"{in_percent(share)} held" for share, _ in shares(found["whole"]["coverage"])]
-    table = Table(title="Elasticities of simulated sales, found again", title_justify="left")
-    table.add_column("SKUs whose")
-    for header in ("SKUs", *asked, "bias", "RMSE", "correlation", "shrinkage"):
+    parts = [found["whole"], *found["thirds"]]
+    table = Table("", title="Elasticities of simulated sales, found again", title_justify="left")
+    for header in ("all SKUs", *THIRDS):
         table.add_column(header, justify="right")
-    parts = zip(("all", *THIRDS), (found["whole"], *found["thirds"]), strict=True)
-    for name, part in parts:
-        held = [in_percent(share, decimals=1) for _, share in shares(part["coverage"])]
-        numbers = [f"{part[key]:.2f}" for key in ("bias", "rmse", "correlation", "shrinkage")]
-        table.add_row(name, f"{part['skus']:,}", *held, *numbers)
+    table.add_row("SKUs", *(f"{part['skus']:,}" for part in parts))
+    for held in zip(*(shares(part["coverage"]) for part in parts), strict=True):
+        table.add_row(f"{in_percent(held[0][0])} intervals held", *(in_percent(each, decimals=1) for _, each in held))
+    for key in ("bias", "rmse", "correlation", "shrinkage"):
+        table.add_row(key, *(f"{part[key]:.2f}" for part in parts))
     return table
 
 
 def _backtest_table(found: Mapping[str, Any]) -> Table:
-    table = Table(title="Mean absolute error of price changes, ln units", title_justify="left")
-    table.add_column("method")
+    table = Table("error in weeks from", title="Price changes not seen, ln units", title_justify="left")
     for origin in found["origins"]:
-        table.add_column(f"from {origin['from']}", justify="right")
+        table.add_column(f"{date.fromisoformat(origin['from']):%-d %b}", justify="right")
     table.add_column("better by (90 % interval)", justify="right")
-    for name, words in {"method": "its own", **METHOD_WORDS}.items():
+    for name, words in {"method": "its own", **SHORT_WORDS}.items():
         errors = [f"{origin['errors'][name]:.3f}" for origin in found["origins"]]
         table.add_row(words, *errors, _better_by(found["comparisons"].get(name)))
     return table

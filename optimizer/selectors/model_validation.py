@@ -10,7 +10,8 @@ METHOD_WORDS: Final = {
     "fixed_prior": "the same fixed prior for all SKUs",
 }
 SHORT_WORDS: Final = {"ols": "each SKU alone", "pooled": "one for all SKUs", "fixed_prior": "a fixed prior"}
-THIRDS: Final = ("prices moved least", "in between", "prices moved most")
+THIRDS: Final = ("moved least", "in between", "moved most")
+"""Of SKUs, by how much their own prices moved."""
 
 FAR: Final = 0.05
 """Shares of weeks or SKUs that lie nearer to what was asked for say nothing against the intervals."""
