@@ -19,7 +19,7 @@ from catalog.services.products import store_product
 @admin.register(Product)
 class ProductAdmin(SearchBySku):
     search_fields = ("sku",)
-    list_display = ("sku", "name", "category", "is_active", "is_kvi")
+    list_display = ("sku", "name", "gtin", "category", "is_active", "is_kvi")
     list_select_related = ("category",)
     list_filter = ("is_active", "is_kvi", ("category", AutocompleteFilter))
     list_filter_submit = True

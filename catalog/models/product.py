@@ -1,6 +1,11 @@
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import LPad
+
+from catalog.gtin import LONGEST, NotAGtin, gtin14
 
 
 class Category(models.Model):
@@ -47,16 +52,43 @@ class Channel(models.Model):
         return self.code
 
 
+def validate_gtin(text: str) -> None:
+    try:
+        gtin14(text)
+    except NotAGtin as error:
+        raise ValidationError(str(error)) from error
+
+
 class Product(models.Model):
     """One SKU. What it costs and sells for depends on the channel: see Listing."""
 
     sku = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=300)
+    gtin = models.CharField(
+        "GTIN",
+        max_length=LONGEST,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_gtin],
+        help_text="The digits under the barcode (EAN, UPC); finds the product among competitors' offers.",
+    )
     category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products")
     is_active = models.BooleanField(default=True)
     is_kvi = models.BooleanField(
         "key value item", default=False, db_default=False, help_text="Shoppers judge the shop by its price."
     )
+
+    class Meta:
+        constraints = [
+            # However many zeros were written in front.
+            models.UniqueConstraint(
+                LPad("gtin", LONGEST, Value("0")),
+                condition=~Q(gtin=""),
+                name="product_gtin_once",
+                violation_error_message="Another product has this GTIN.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.sku} {self.name}"
