@@ -17,6 +17,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "catalog.view_approvalpolicy",
         "catalog.view_category",
         "catalog.view_channel",
+        "catalog.view_competitoroffer",
         "catalog.view_competitorprice",
         "catalog.view_guardrailpolicy",
         "catalog.view_guardrailpolicyversion",

@@ -82,6 +82,7 @@ NAVIGATION = [
             _page("Weekly sales", "bar_chart", "catalog", "weeklysales"),
             _page("Week conditions", "event_note", "catalog", "weekconditions"),
             _page("Competitor prices", "storefront", "catalog", "competitorprice"),
+            _page("Competitors' offers", "timeline", "catalog", "competitoroffer"),
             _page("Sales imports", "upload_file", "catalog", "salesimport"),
             _page("Products", "inventory_2", "catalog", "product"),
             _page("Categories", "category", "catalog", "category"),

@@ -12,7 +12,16 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from catalog.admin.base import PricingModelAdmin, ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import assumable, listing_name, product_cell
 from catalog.admin.formatting import moment, money, number, percent
-from catalog.models import Channel, CompetitorPrice, Listing, SalesImport, WeekConditions, WeeklySales
+from catalog.models import (
+    Channel,
+    CompetitorOffer,
+    CompetitorPrice,
+    Listing,
+    SalesImport,
+    WeekConditions,
+    WeeklySales,
+)
+from catalog.services.competitor_offers import store_offer
 
 
 @admin.register(WeeklySales)
@@ -125,9 +134,7 @@ class CompetitorPriceAdmin(SearchBySku):
         return super().get_form(request, obj, change, **{**kwargs, "fields": ["competitor", "price"]})
 
     def save_model(self, request: HttpRequest, obj: CompetitorPrice, form: Any, change: bool) -> None:
-        obj.observed_at = timezone.now()
-        obj.assumed = False
-        obj.save()
+        store_offer(offer=obj, now=timezone.now())
 
     @admin.display(description="Product")
     def listing_text(self, offer: CompetitorPrice) -> str:
@@ -143,6 +150,29 @@ class CompetitorPriceAdmin(SearchBySku):
 
     @display(description="Seen")
     def observed_column(self, offer: CompetitorPrice) -> str:
+        return moment(offer.observed_at)
+
+
+@admin.register(CompetitorOffer)
+class CompetitorOfferAdmin(ReadOnlyAdmin, SearchBySku):
+    list_display = ("product_column", "competitor", "price_figure", "observed_column")
+    list_display_links = ("product_column",)
+    list_select_related = ("listing__product", "listing__channel")
+    list_filter = ("listing__channel",)
+
+    def name_of(self, row: CompetitorOffer) -> str:
+        return f"{row.competitor}, {listing_name(row.listing)}, {moment(row.observed_at)}"
+
+    @display(description="Product", header=True)
+    def product_column(self, offer: CompetitorOffer) -> list[str]:
+        return product_cell(offer.listing)
+
+    @display(description="Price")
+    def price_figure(self, offer: CompetitorOffer) -> str:
+        return money(offer.price, offer.listing.channel)
+
+    @display(description="Seen")
+    def observed_column(self, offer: CompetitorOffer) -> str:
         return moment(offer.observed_at)
 
 

@@ -1,6 +1,7 @@
 from catalog.models.access import ApiKey, IdempotencyRecord
 from catalog.models.approval import ApprovalPolicy, PriceApproval
 from catalog.models.audit import AdminAction
+from catalog.models.competitor_offer import CompetitorOffer
 from catalog.models.guardrail_policy import GuardrailPolicy
 from catalog.models.kill_switch import KillSwitch
 from catalog.models.ledger import PriceChange
@@ -22,6 +23,7 @@ __all__ = [
     "CacheEpoch",
     "Category",
     "Channel",
+    "CompetitorOffer",
     "CompetitorPrice",
     "GuardrailPolicy",
     "GuardrailPolicyVersion",
