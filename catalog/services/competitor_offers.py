@@ -24,10 +24,10 @@ SELECT stored.listing_id, stored.competitor, stored.observed_at, stored.price
     ON stored.listing_id = given.listing AND stored.competitor = given.competitor AND stored.observed_at = given.seen
  WHERE stored.price <> given.price
 """  # noqa: S608
-NEWEST_SQL = f"""
+NEWEST_SQL = """
 INSERT INTO catalog_competitorprice (listing_id, competitor, price, observed_at, assumed)
 SELECT touched.listing, touched.competitor, newest.price, newest.observed_at, false
-  FROM (SELECT DISTINCT listing, competitor FROM {GIVEN_SQL}) touched
+  FROM (SELECT DISTINCT listing, competitor FROM unnest(%s::bigint[], %s::text[]) new(listing, competitor)) touched
  CROSS JOIN LATERAL (
        SELECT price, observed_at FROM catalog_competitoroffer
         WHERE listing_id = touched.listing AND competitor = touched.competitor ORDER BY observed_at DESC LIMIT 1
@@ -36,7 +36,7 @@ SELECT touched.listing, touched.competitor, newest.price, newest.observed_at, fa
     ON CONFLICT (listing_id, competitor) DO UPDATE
    SET price = excluded.price, observed_at = excluded.observed_at, assumed = false
  WHERE catalog_competitorprice.observed_at < excluded.observed_at
-"""  # noqa: S608
+"""
 
 
 class SeenOffer(NamedTuple):
@@ -71,10 +71,12 @@ def record_offers(*, offers: Sequence[SeenOffer]) -> RecordedOffers:
         for start in range(0, len(offers), CHUNK):
             columns = list(map(list, zip(*offers[start : start + CHUNK], strict=True)))
             cursor.execute(STORE_SQL, columns)
-            recorded.new.update(cursor.fetchall())
+            new = cursor.fetchall()
+            recorded.new.update(new)
             cursor.execute(OTHERS_SQL, columns)
             recorded.other_price.update({tuple(key): price for *key, price in cursor.fetchall()})
-            cursor.execute(NEWEST_SQL, columns)
+            # Of what was known nothing follows: a price that a person deleted stays so.
+            cursor.execute(NEWEST_SQL, [[listing for listing, _, _ in new], [name for _, name, _ in new]])
     return recorded
 
 

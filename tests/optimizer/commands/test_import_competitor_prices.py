@@ -123,6 +123,16 @@ def test_the_same_file_again_changes_nothing(tmp_path, shop, capsys):
     assert stored() == before and "of them new │ 0" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_price_that_a_person_deleted_does_not_come_back_with_the_same_file(tmp_path, shop):
+    path = written(tmp_path, row(sku="85123A"))
+    imported(path)
+    CompetitorPrice.objects.all().delete()
+    imported(path)
+    assert not CompetitorPrice.objects.exists()
+    imported(written(tmp_path, row("9.00", seen=SEEN + timedelta(days=1), sku="85123A"), name="next.csv"))
+    assert CompetitorPrice.objects.get().price == 9
+
+
 def test_rows_in_another_order_and_file_are_the_same_rows(tmp_path, shop):
     rows = [row(sku="85123A"), row("3.00", sku="22423"), row("3.10", sku="22423", seen=SEEN + timedelta(hours=1))]
     imported(written(tmp_path, *rows))
