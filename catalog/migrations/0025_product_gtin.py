@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0023_fewer_indexes'),
+        ('catalog', '0024_week_conditions'),
     ]
 
     operations = [

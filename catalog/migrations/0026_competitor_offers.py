@@ -29,7 +29,7 @@ DROP FUNCTION catalog_offers_are_append_only();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0024_product_gtin'),
+        ('catalog', '0025_product_gtin'),
     ]
 
     operations = [
