@@ -12,8 +12,11 @@ from psycopg import sql
 
 from catalog.guardrails import Ints
 from catalog.models import Channel
+from catalog.selectors.competitors import ABSURD_FACTOR
 from catalog.selectors.holidays import weeks_with_holidays
 from optimizer.engine import DemandPanel
+from optimizer.engine.pricing_arrays import Floats
+from optimizer.selectors.rival_weeks import rival_weeks
 
 SALES_SQL = """
 COPY (
@@ -64,13 +67,15 @@ class ChannelSales:
 
 
 def channel_sales(*, channel: Channel) -> ChannelSales:
-    """Read a channel's weekly sales, and what else moved them: promotions, weeks that sold out, public holidays.
+    """Read a channel's weekly sales, and what else moved them.
+
+    That is promotions, weeks that sold out, public holidays, and the median of what competitors asked.
 
     Raises:
         NothingToLearnFrom: it has none.
     """
     text = _csv(channel)
-    digest, sales = hashlib.sha256(text).hexdigest(), pl.read_csv(io.BytesIO(text), try_parse_dates=True)
+    sales = pl.read_csv(io.BytesIO(text), try_parse_dates=True)
     if sales.is_empty():
         raise NothingToLearnFrom(f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
     listing_ids, sku = np.unique(sales["listing_id"].to_numpy(), return_inverse=True)
@@ -78,6 +83,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
     of_row = sales["category_id"].cast(pl.Int64).fill_null(-1).to_numpy()
     of_sku = np.empty(len(listing_ids), dtype=np.int64)
     of_sku[sku] = of_row
+    rivals = rival_weeks(channel=channel, first=first, last=last)
     week = ((sales["week"] - first).dt.total_days().to_numpy() // 7).astype(np.int64)
     holiday = weeks_with_holidays(country=channel.country, first=first, weeks=int(week.max()) + 1)
     panel = DemandPanel(
@@ -89,8 +95,24 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
         promotion=sales["promotion"].to_numpy().astype(np.float64),
         holiday=np.array(holiday, dtype=np.float64)[week],
         stocked_out=(sales["stocked_out"] == "t").to_numpy(),
+        competitor_log_price=_competitor_log_price(sales, rivals),
     )
-    return ChannelSales(panel, listing_ids.tolist(), np.unique(of_sku, return_inverse=True)[1], first, last, digest)
+    category = np.unique(of_sku, return_inverse=True)[1]
+    digest = hashlib.sha256(text + rivals.write_csv().encode()).hexdigest()
+    return ChannelSales(panel, listing_ids.tolist(), category, first, last, digest)
+
+
+def _competitor_log_price(sales: pl.DataFrame, rivals: pl.DataFrame) -> Floats | None:
+    """Return ln of the median believable offer in each row's week, NaN where there was none; None without any offer."""
+    if rivals.is_empty():
+        return None
+    rows = sales.select("listing_id", "week", "price").with_row_index("row")
+    ratio = pl.col("theirs") / pl.col("price")
+    believed = ratio.is_between(1 / ABSURD_FACTOR, ABSURD_FACTOR)
+    medians = rows.join(rivals, on=["listing_id", "week"]).filter(believed).group_by("row").agg(pl.median("theirs"))
+    return np.log(
+        rows.join(medians, on="row", how="left", maintain_order="left")["theirs"].fill_null(np.nan).to_numpy()
+    )
 
 
 def _csv(channel: Channel) -> bytes:

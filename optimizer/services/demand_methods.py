@@ -11,7 +11,7 @@ from catalog.guardrails import Ints
 from optimizer.engine import DemandPanel, ElasticityConfig, fit_elasticities
 from optimizer.engine.demand_panel import WEEKS_PER_YEAR
 from optimizer.engine.elasticity_results import INTERCEPT, SEASON, TREND
-from optimizer.engine.hierarchy import Effect, HierarchyConfig, fit_weekly_demand
+from optimizer.engine.hierarchy import Effect, HierarchyConfig, WeeklyDemandFit, fit_weekly_demand
 from optimizer.engine.pricing_arrays import Floats
 from optimizer.engine.threads import one_thread
 from optimizer.engine.validation import DemandBelief, DemandLine
@@ -21,6 +21,7 @@ Method = ElasticityFit.Method
 VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 2}
 """Raise a method's when the same sales come to other estimates."""
 
+DRIVERS: Final = ("promotion", "holiday", "competitor_log_price")
 OWN_SALES_SAY_NOTHING: Final = "its own sales say nothing: its category's elasticity"
 LEAST_ROWS_FOR_THREADS: Final = 1_000_000
 Config = ElasticityConfig | HierarchyConfig
@@ -147,8 +148,15 @@ def _hierarchical(panel: DemandPanel, category: Ints, config: HierarchyConfig) -
             "shop_elasticity_sd": float(found.fit.shop.sd[0, 1]),
             "spread_of_skus": float(found.fit.spread[0, 1]),
             "spread_of_categories": float(found.fit.spread[1, 1]),
-        },
+        }
+        | _of_drivers(found),
     )
+
+
+def _of_drivers(found: WeeklyDemandFit) -> dict[str, float]:
+    """Return what the shop's demand does with whatever else the sales say moved it, by name."""
+    of_shop = dict(zip(found.fit.names, found.fit.shop.mean[0].tolist(), strict=True))
+    return {f"shop_{name}": of_shop[name] for name in DRIVERS if name in of_shop}
 
 
 def _summary(mean: Floats, sd: Floats, r2: Floats, informed: NDArray[np.bool_]) -> dict[str, float]:

@@ -22,6 +22,7 @@ from optimizer.engine.portfolio.ladder import PriceLadder
 from optimizer.engine.pricing_arrays import Floats
 from optimizer.engine.rivals import RivalMarket, RivalPanel, RivalResponse, best_response, learn_response
 from optimizer.engine.rivals.panel import MOST_AGE, MOST_FACTOR
+from optimizer.models import ElasticityFit
 from optimizer.selectors.estimates import estimates_of
 from optimizer.selectors.live_models import live_fit
 from optimizer.selectors.rival_days import rival_days, rival_offers
@@ -96,6 +97,7 @@ class PricedAgainstRivals:
     model: str
     elasticity: float
     rival_elasticity: float
+    whose_rival_elasticity: str
     daily_demand: float
     candidates: list[Decimal]
     answers: list[PriceAgainstRival]
@@ -139,12 +141,13 @@ def price_against_rivals(
     horizon: int,
     now: datetime,
     prices: Sequence[Decimal] = (),
-    rival_elasticity: float = USUAL_RIVAL_ELASTICITY,
+    rival_elasticity: float | None = None,
 ) -> PricedAgainstRivals:
     """Find the price of a listing that earns most over ``horizon`` days, against each competitor that offers it.
 
     The candidates are ``prices``, or else those that the guardrails admit. Demand is the live model's at the price in
-    force; stock is not looked at.
+    force; stock is not looked at. Without ``rival_elasticity``, of demand in the competitor's price, what the live
+    model learned of it counts, or else what is usual.
 
     Raises:
         NoRivals: the listing, a live model, an estimate, a cost or a fresh offer is missing, or a price breaks a
@@ -169,7 +172,8 @@ def price_against_rivals(
             f"no competitor of SKU {sku!r} was seen in the last {STALE_AFTER.days} days at a price that can be"
             " believed: run `manage.py import_competitor_prices` with newer offers"
         )
-    market = _market(inputs, listing, offers, rivals, rival_elasticity)
+    of_rival, whose = _rival_elasticity(fit, rival_elasticity)
+    market = _market(inputs, listing, offers, rivals, of_rival)
     every = np.tile(np.array(candidates, dtype=np.float64), (len(offers), 1))
     best = best_response(market, every, rivals.response, horizon=horizon)
     answers = [
@@ -186,8 +190,17 @@ def price_against_rivals(
         for row, offer in enumerate(offers)
     ]
     return PricedAgainstRivals(
-        listing, str(fit), float(market.elasticity[0]), rival_elasticity, float(market.demand[0]), candidates, answers
+        listing, str(fit), float(market.elasticity[0]), of_rival, whose, float(market.demand[0]), candidates, answers
     )
+
+
+def _rival_elasticity(fit: ElasticityFit, given: float | None) -> tuple[float, str]:
+    """Return the elasticity of demand in a competitor's price, and whose word it is."""
+    if given is not None:
+        return given, "as given"
+    if (learned := fit.diagnostics.get("shop_competitor_log_price")) is not None:
+        return learned, "as it learned"
+    return USUAL_RIVAL_ELASTICITY, "what is usual, not learned here"
 
 
 def _market(

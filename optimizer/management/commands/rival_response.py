@@ -47,13 +47,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rival-elasticity",
             type=float,
-            help="of our demand in the competitor's price; if not given what is usual",
+            help="of our demand in the competitor's price; if not given what the live model learned, or what is usual",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load torch.
         from optimizer.services.rival_response import (
-            USUAL_RIVAL_ELASTICITY,
             NoRivals,
             learned_rivals,
             price_against_rivals,
@@ -61,7 +60,6 @@ class Command(BaseCommand):
 
         _check(options)
         now, console = timezone.now(), Console()
-        given = options["rival_elasticity"]
         try:
             channel = channel_by_code(options["channel"])
             rivals = learned_rivals(channel=channel, now=now)
@@ -75,11 +73,11 @@ class Command(BaseCommand):
                 horizon=options["horizon"],
                 now=now,
                 prices=options["price"],
-                rival_elasticity=USUAL_RIVAL_ELASTICITY if given is None else given,
+                rival_elasticity=options["rival_elasticity"],
             )
         except (UnknownChannel, NoRivals) as error:
             raise CommandError(str(error), returncode=2) from error
-        _print_prices(console, channel, priced, options["horizon"], is_usual=given is None)
+        _print_prices(console, channel, priced, options["horizon"])
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -102,9 +100,7 @@ def _print_rivals(console: Console, rivals: "LearnedRivals") -> None:
         console.print("No change of ours has a week of offers after it: this is what is assumed without data.")
 
 
-def _print_prices(
-    console: Console, channel: Channel, priced: "PricedAgainstRivals", horizon: int, *, is_usual: bool
-) -> None:
+def _print_prices(console: Console, channel: Channel, priced: "PricedAgainstRivals", horizon: int) -> None:
     def amount(value: Decimal | float) -> str:
         return amount_text(Decimal(value), channel.currency_exponent)
 
@@ -129,10 +125,10 @@ def _print_prices(
         "never answered: the price to choose if the competitor never answered, and what it brings as it does."
         f" Today's price brings {amount(priced.answers[0].profit_today)} if nobody moves."
     )
-    which = "what is usual, not learned here" if is_usual else "as given"
     console.print(
         f"{priced.model}: {priced.daily_demand:.2f} units a day, elasticity {priced.elasticity:.2f};"
-        f" in the competitor's price {priced.rival_elasticity:.2f}, {which}; stock is not looked at",
+        f" in the competitor's price {priced.rival_elasticity:.2f}, {priced.whose_rival_elasticity};"
+        " stock is not looked at",
         highlight=False,
         markup=False,
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from catalog.models import Channel, GuardrailPolicy, Listing
 from catalog.models.listing import PriceSource
 from catalog.services.competitor_offers import SeenOffer, record_offers
+from optimizer.models import ElasticityFit
 from optimizer.selectors.rival_days import rival_days
 from optimizer.services.rival_response import NoRivals, learned_rivals, price_against_rivals
 from tests.factories import make_channel, make_listing, publish
@@ -102,6 +103,8 @@ def test_the_best_price_against_each_rival(channel, now, capsys):
     text = said(capsys, sku="SKU0")
     assert "elasticity -3.00; in the competitor's price 0.30, what is usual, not learned here" in text
     assert "as given" in said(capsys, sku="SKU0", rival_elasticity=1.5)
+    ElasticityFit.objects.update(diagnostics={"shop_competitor_log_price": 0.7})
+    assert "in the competitor's price 0.70, as it learned" in said(capsys, sku="SKU0")
 
 
 def test_prices_that_somebody_asks_about_are_the_candidates(channel, now):
