@@ -46,6 +46,21 @@ def read_transactions(path: Path) -> pl.DataFrame:
     return _typed_frame(path, frame)
 
 
+def read_labels(path: Path, name: str) -> pl.Series:
+    """Return a column of a file that `read_transactions` has read, as text in its order; empty text is null.
+
+    Raises:
+        SalesFileError: there is no such column.
+    """
+    is_parquet = path.open("rb").read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, infer_schema=False)
+    found = frame.collect_schema().names()
+    if name not in found:
+        raise SalesFileError(f"{path}: there is no column {name[:40]!r} (found: {', '.join(found)[:200]})")
+    labels = pl.col(name).cast(pl.String).str.strip_chars()
+    return frame.select(pl.when(labels != "").then(labels).alias(name)).collect()[name]
+
+
 def _typed_frame(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_row_index(ROW, offset=1)
     return frame.select(ROW, *(_typed(path, frame, name, kind) for name, kind in COLUMNS.items()))
