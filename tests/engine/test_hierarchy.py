@@ -5,8 +5,10 @@ import pytest
 from scipy import stats
 
 from optimizer.engine.hierarchy import Effect, HierarchyConfig, SeriesPanel, fit_hierarchy
+from optimizer.engine.hierarchy.lanes import LANES
 from optimizer.engine.hierarchy.moments import moments
 from optimizer.engine.hierarchy.noise import noise_of_series
+from optimizer.engine.hierarchy.systems import invert
 from optimizer.engine.hierarchy.tree import Information
 from optimizer.engine.hierarchy.variances import Tree, _Evidence, solve_up, usual_variances
 
@@ -120,6 +122,15 @@ def test_the_gradient_of_the_evidence_is_its_slope():
         (evidence.loss(point + step)[0] - evidence.loss(point - step)[0]) / 2e-5 for step in np.eye(len(point)) * 1e-5
     ]
     np.testing.assert_allclose(evidence.loss(point)[1], slope, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 7, 12])
+def test_eight_systems_are_inverted_at_once(k):
+    rows = np.random.default_rng(k).normal(size=(LANES, 20, k))
+    matrices = np.einsum("lti,ltj->lij", rows, rows)
+    inverse = np.empty((k * k, LANES))
+    invert(matrices.reshape(LANES, k * k).T.copy(), k, inverse)
+    np.testing.assert_allclose(inverse.T.reshape(LANES, k, k), np.linalg.inv(matrices), rtol=1e-9, atol=1e-12)
 
 
 def test_a_series_alone_is_the_textbooks_regression():

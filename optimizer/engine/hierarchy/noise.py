@@ -8,9 +8,10 @@ from numba import njit, prange
 from catalog.guardrails import Ints
 
 from ..pricing_arrays import Floats
-from .lanes import LANES, invert_factor
+from .lanes import LANES, at_least, every, gather, load, store
 from .moments import Moments
-from .tree import NODES_A_CHUNK, load
+from .systems import invert_factor
+from .tree import NODES_A_CHUNK
 
 LEAST_VARIANCE: Final = 1e-8
 STEPS: Final = 3
@@ -30,13 +31,13 @@ def noise_of_series(
     _noise(
         known.gram,
         known.cross,
-        known.square,
-        known.count,
+        known.square[:, None],
+        known.count[:, None],
         parent,
         parent_mean,
         1 / variances,
-        prior[0],
-        prior[1],
+        float(prior[0]),
+        float(prior[1]),
         STEPS,
         found[0],
         found[1],
@@ -63,62 +64,53 @@ def _noise(  # pragma: no cover  (compiled)
 ) -> None:
     total, k = cross.shape
     for chunk in prange((total + NODES_A_CHUNK - 1) // NODES_A_CHUNK):
-        products, matrix = np.empty((k, k, LANES)), np.empty((k, k, LANES))
-        nodes, scale = np.empty(LANES, np.int64), np.empty(LANES)
-        nothing, once = np.zeros(k), np.ones(LANES)
-        pull, half, mean = np.empty((k, LANES)), np.empty((k, LANES)), np.empty((k, LANES))
-        sums, belief = np.empty((k, LANES)), np.empty((k, LANES))
-        left, spent = np.empty(LANES), np.empty(LANES)
+        products, matrix = np.empty((k * (k + 1) // 2, LANES)), np.empty((k * k, LANES))
+        pull, half, sums = np.empty((k, LANES)), np.empty((k, LANES)), np.empty((k, LANES))
+        belief, found = np.empty((k, LANES)), np.empty((3, LANES))
+        nodes, parents = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
         first, last = chunk * NODES_A_CHUNK, min(total, (chunk + 1) * NODES_A_CHUNK)
         for begin in range(first, last, LANES):
-            used = min(LANES, last - begin)
             for lane in range(LANES):
                 nodes[lane] = min(begin + lane, last - 1)
-                scale[lane] = 1.0 / prior_variance
-            load(gram, once, nothing, nodes, products)
+                parents[lane] = parent[nodes[lane]]
+            for place in range(len(products)):
+                store(products, place, gather(gram, nodes, place))
             for i in range(k):
-                for lane in range(LANES):
-                    sums[i, lane] = cross[nodes[lane], i]
-                    belief[i, lane] = precision[i] * parent_mean[parent[nodes[lane]], i]
+                store(sums, i, gather(cross, nodes, i))
+                store(belief, i, gather(parent_mean, parents, i) * precision[i])
+            rows, around_mean = gather(count, nodes, 0), gather(square, nodes, 0)
+            scale, left, spent = every(1.0 / prior_variance), every(0.0), every(0.0)
             for _ in range(steps):
+                place = 0
                 for i in range(k):
                     for j in range(i + 1):
-                        for lane in range(LANES):
-                            matrix[i, j, lane] = products[i, j, lane] * scale[lane]
-                    for lane in range(LANES):
-                        matrix[i, i, lane] += precision[i]
-                    for lane in range(LANES):
-                        pull[i, lane] = sums[i, lane] * scale[lane] + belief[i, lane]
-                invert_factor(matrix)
-                for lane in range(LANES):
-                    left[lane] = 0.0
-                    spent[lane] = k
+                        store(matrix, i * k + j, load(products, place) * scale)
+                        place += 1
+                    store(matrix, i * k + i, load(matrix, i * k + i) + precision[i])
+                    store(pull, i, load(sums, i) * scale + load(belief, i))
+                invert_factor(matrix, k)
                 for i in range(k):
-                    for lane in range(LANES):
-                        half[i, lane] = 0.0
+                    entry = every(0.0)
                     for j in range(i + 1):
-                        for lane in range(LANES):
-                            half[i, lane] += matrix[i, j, lane] * pull[j, lane]
+                        entry += load(matrix, i * k + j) * load(pull, j)
+                    store(half, i, entry)
+                left, kept = every(0.0), every(0.0)
                 for j in range(k):
-                    for lane in range(LANES):
-                        mean[j, lane] = 0.0
+                    mean, diagonal = every(0.0), every(0.0)
                     for i in range(j, k):
-                        for lane in range(LANES):
-                            mean[j, lane] += matrix[i, j, lane] * half[i, lane]
-                            # tr(ΛP⁻¹) = k − tr(D⁻¹P⁻¹)
-                            spent[lane] -= precision[j] * matrix[i, j, lane] * matrix[i, j, lane]
-                    for lane in range(LANES):
-                        # mᵀΛm = mᵀPm − mᵀD⁻¹m, where Pm is the pull
-                        left[lane] += mean[j, lane] * (pull[j, lane] - precision[j] * mean[j, lane])
-                for j in range(k):
-                    for lane in range(LANES):
-                        left[lane] -= 2.0 * mean[j, lane] * sums[j, lane] * scale[lane]
-                for lane in range(LANES):
-                    left[lane] = max(square[nodes[lane]] + left[lane] / scale[lane], 0.0)
-                    expected = prior_freedom * prior_variance + left[lane] + spent[lane] / scale[lane]
-                    scale[lane] = 1.0 / max(expected / (prior_freedom + count[nodes[lane]]), LEAST_VARIANCE)
-            for lane in range(used):
+                        entry = load(matrix, i * k + j)
+                        mean += entry * load(half, i)
+                        diagonal += entry * entry
+                    kept += diagonal * precision[j]
+                    # mᵀΛm = mᵀPm − mᵀD⁻¹m, where Pm is the pull
+                    left += mean * (load(pull, j) - mean * precision[j] - 2.0 * load(sums, j) * scale)
+                spent = float(k) - kept  # tr(ΛP⁻¹) = k − tr(D⁻¹P⁻¹)
+                left = at_least(around_mean + left / scale, 0.0)
+                expected = prior_freedom * prior_variance + left + spent / scale
+                scale = 1.0 / at_least(expected / (rows + prior_freedom), LEAST_VARIANCE)
+            store(found, 0, 1.0 / scale)
+            store(found, 1, left)
+            store(found, 2, rows - spent)
+            for lane in range(min(LANES, last - begin)):
                 node = nodes[lane]
-                variance[node] = 1.0 / scale[lane]
-                residual[node] = left[lane]
-                freedom[node] = count[node] - spent[lane]
+                variance[node], residual[node], freedom[node] = found[0, lane], found[1, lane], found[2, lane]

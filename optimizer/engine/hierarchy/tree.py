@@ -18,7 +18,8 @@ from numba import njit, prange
 from catalog.guardrails import Ints
 
 from ..pricing_arrays import Floats
-from .lanes import LANES, invert
+from .lanes import LANES, every, gather, load, store
+from .systems import invert
 
 NODES_A_CHUNK: Final = 2_048
 
@@ -64,7 +65,17 @@ def told_to_parents(known: Information, children: Children, variances: Floats) -
     """
     k, chunks = known.cross.shape[1], len(children.bounds) - 1
     gram, cross, constant = np.empty((chunks, k * (k + 1) // 2)), np.empty((chunks, k)), np.empty(chunks)
-    _tell(known.gram, known.cross, known.scale, children.order, children.bounds, 1 / variances, gram, cross, constant)
+    _tell(
+        known.gram,
+        known.cross,
+        known.scale[:, None],
+        children.order,
+        children.bounds,
+        1 / variances,
+        gram,
+        cross,
+        constant,
+    )
     owner = children.parent[children.order[children.bounds[:-1]]]
     of_parents = Information(
         np.zeros((children.parents, gram.shape[1])), np.zeros((children.parents, k)), np.ones(children.parents)
@@ -95,30 +106,29 @@ def given_parents(
     _given(
         known.gram,
         known.cross,
-        known.scale,
+        known.scale[:, None],
         parent,
         of_parents.mean,
-        of_parents.covariance,
+        of_parents.covariance.reshape(-1, k * k),
         1 / variances,
         mean,
         variance,
-        covariance,
+        covariance.reshape(-1, k * k),
         distance,
     )
     return Posterior(mean, variance, covariance if with_covariance else None), distance.sum(0)
 
 
 @njit(fastmath=True, cache=True)
-def load(gram: Any, scale: Any, precision: Any, nodes: Any, matrix: Any) -> None:  # pragma: no cover  (compiled)
-    """Set ``matrix`` (k, k, lane) to gram·scale + D⁻¹ of eight nodes, lower triangles; ``scale`` is (lane,)."""
-    place = 0
-    for i in range(matrix.shape[0]):
-        for j in range(i + 1):
-            for lane in range(LANES):
-                matrix[i, j, lane] = gram[nodes[lane], place] * scale[lane]
+def posterior_precision(gram: Any, scale: Any, precision: Any, nodes: Any, matrix: Any) -> None:  # pragma: no cover
+    """Set the lower triangles of ``matrix`` (k·k, lane) to gram·scale + D⁻¹ of eight nodes; ``scale``: (n, 1)."""
+    k, factor, place = len(precision), gather(scale, nodes, 0), 0
+    for i in range(k):
+        for j in range(i):
+            store(matrix, i * k + j, gather(gram, nodes, place) * factor)
             place += 1
-        for lane in range(LANES):
-            matrix[i, i, lane] += precision[i]
+        store(matrix, i * k + i, gather(gram, nodes, place) * factor + precision[i])
+        place += 1
 
 
 @njit(parallel=True, fastmath=True, cache=True)
@@ -136,44 +146,40 @@ def _tell(  # pragma: no cover  (compiled)
     k = cross.shape[1]
     log_precision = np.log(precision).sum()
     for chunk in prange(len(bounds) - 1):
-        matrix, inverse, nodes = np.empty((k, k, LANES)), np.empty((k, k, LANES)), np.empty(LANES, np.int64)
-        pull, factor, total = np.empty((k, LANES)), np.empty(LANES), np.empty((k, k))
-        sums, kept = np.zeros((k, k)), np.zeros(k)
-        rest = 0.0
+        matrix, inverse, nodes = np.empty((k * k, LANES)), np.empty((k * k, LANES)), np.empty(LANES, np.int64)
+        said, counts = np.empty((k, LANES)), np.ones((1, LANES))
+        sums, kept, rest = np.zeros((k * k, LANES)), np.zeros((k, LANES)), np.zeros((1, LANES))
         first, last = bounds[chunk], bounds[chunk + 1]
         for begin in range(first, last, LANES):
-            used = min(LANES, last - begin)
             for lane in range(LANES):
                 nodes[lane] = order[min(begin + lane, last - 1)]
-                factor[lane] = scale[nodes[lane]]
-            load(gram, factor, precision, nodes, matrix)
-            log_determinant = invert(matrix, inverse)
+                counts[0, lane] = 1.0 if begin + lane < last else 0.0
+            used, factor = load(counts, 0), gather(scale, nodes, 0)
+            posterior_precision(gram, scale, precision, nodes, matrix)
+            invert(matrix, k, inverse)
             for i in range(k):
-                for lane in range(LANES):
-                    pull[i, lane] = 0.0
+                store(said, i, gather(cross, nodes, i) * factor)
+            explained = every(0.0)
+            for i in range(k):
+                mean = every(0.0)
                 for j in range(k):
-                    for lane in range(LANES):
-                        pull[i, lane] += inverse[i, j, lane] * cross[nodes[lane], j] * factor[lane]
-            for i in range(k):
+                    mean += load(inverse, i * k + j) * load(said, j)
+                store(kept, i, load(kept, i) + mean * used)
+                explained += mean * load(said, i)
                 for j in range(i + 1):
-                    total[i, j] = 0.0
-                    for lane in range(used):
-                        total[i, j] += inverse[i, j, lane]
-                    sums[i, j] += total[i, j]
-                for lane in range(used):
-                    kept[i] += pull[i, lane]
-                    rest += 0.5 * pull[i, lane] * cross[nodes[lane], i] * factor[lane]
-            for lane in range(used):
-                rest += 0.5 * (log_precision - log_determinant[lane])
+                    store(sums, i * k + j, load(sums, i * k + j) + load(inverse, i * k + j) * used)
+            store(rest, 0, load(rest, 0) + 0.5 * explained * used)
+            for i in range(k):
+                for lane in range(min(LANES, last - begin)):
+                    rest[0, lane] += np.log(matrix[i * k + i, lane])  # of the factor's inverse: −½ ln|P| in all
         place = 0
         for i in range(k):
-            told_cross[chunk, i] = precision[i] * kept[i]
+            told_cross[chunk, i] = precision[i] * kept[i].sum()
             for j in range(i + 1):
-                told_gram[chunk, place] = -precision[i] * sums[i, j] * precision[j]
-                if i == j:
-                    told_gram[chunk, place] += precision[i] * (last - first)
+                told_gram[chunk, place] = -precision[i] * sums[i * k + j].sum() * precision[j]
                 place += 1
-        constant[chunk] = rest
+            told_gram[chunk, place - 1] += precision[i] * (last - first)
+        constant[chunk] = rest.sum() + 0.5 * log_precision * (last - first)
 
 
 @njit(parallel=True, fastmath=True, cache=True)
@@ -192,53 +198,51 @@ def _given(  # pragma: no cover  (compiled)
 ) -> None:
     total, k = cross.shape
     for chunk in prange(len(distance)):
-        matrix, inverse, nodes = np.empty((k, k, LANES)), np.empty((k, k, LANES)), np.empty(LANES, np.int64)
-        pull, moved = np.empty((k, LANES)), np.empty((k, k, LANES))
-        above, shrinkage = np.empty((k, k, LANES)), np.empty((k, k, LANES))
-        factor, value, spread = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+        matrix, inverse, above = np.empty((k * k, LANES)), np.empty((k * k, LANES)), np.empty((k * k, LANES))
+        shrinkage, moved, pull = np.empty((k * k, LANES)), np.empty((k * k, LANES)), np.empty((k, LANES))
+        nodes, parents, counts = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.ones((1, LANES))
+        means, variances, apart = np.empty((k, LANES)), np.empty((k, LANES)), np.zeros((k, LANES))
         first, last = chunk * NODES_A_CHUNK, min(total, (chunk + 1) * NODES_A_CHUNK)
         for begin in range(first, last, LANES):
-            used = min(LANES, last - begin)
             for lane in range(LANES):
                 nodes[lane] = min(begin + lane, last - 1)
-                factor[lane] = scale[nodes[lane]]
-            load(gram, factor, precision, nodes, matrix)
-            invert(matrix, inverse)
+                parents[lane] = parent[nodes[lane]]
+                counts[0, lane] = 1.0 if begin + lane < last else 0.0
+            used, factor = load(counts, 0), gather(scale, nodes, 0)
+            posterior_precision(gram, scale, precision, nodes, matrix)
+            invert(matrix, k, inverse)
             for i in range(k):
-                for lane in range(LANES):
-                    node = nodes[lane]
-                    pull[i, lane] = cross[node, i] * factor[lane] + precision[i] * parent_mean[parent[node], i]
-            for i in range(k):
+                store(pull, i, gather(cross, nodes, i) * factor + gather(parent_mean, parents, i) * precision[i])
                 for j in range(k):
-                    for lane in range(LANES):
-                        above[i, j, lane] = parent_covariance[parent[nodes[lane]], i, j]
-                        shrinkage[i, j, lane] = inverse[i, j, lane] * precision[j]  # R = P⁻¹D⁻¹
-                        moved[i, j, lane] = 0.0
+                    store(shrinkage, i * k + j, load(inverse, i * k + j) * precision[j])  # R = P⁻¹D⁻¹
+                    store(above, i * k + j, gather(parent_covariance, parents, i * k + j))
             for i in range(k):
-                for p in range(k):
-                    for j in range(k):
-                        for lane in range(LANES):
-                            moved[i, j, lane] += shrinkage[i, p, lane] * above[p, j, lane]  # R·C
-            for i in range(k):
-                for lane in range(LANES):
-                    value[lane] = 0.0
-                    spread[lane] = inverse[i, i, lane]
+                value, spread = every(0.0), load(inverse, i * k + i)
                 for j in range(k):
-                    for lane in range(LANES):
-                        value[lane] += inverse[i, j, lane] * pull[j, lane]
-                        spread[lane] += moved[i, j, lane] * shrinkage[i, j, lane]
-                for lane in range(used):
-                    node = nodes[lane]
-                    mean[node, i], variance[node, i] = value[lane], spread[lane]
-                    apart = value[lane] - parent_mean[parent[node], i]
-                    # of β − β_parent: P⁻¹ + (R−1)C(R−1)ᵀ
-                    within = spread[lane] - 2 * moved[i, i, lane] + above[i, i, lane]
-                    distance[chunk, i] += apart * apart + within
+                    entry = every(0.0)  # of R·C
+                    for p in range(k):
+                        entry += load(shrinkage, i * k + p) * load(above, p * k + j)
+                    store(moved, i * k + j, entry)
+                    spread += entry * load(shrinkage, i * k + j)
+                    value += load(inverse, i * k + j) * load(pull, j)
+                store(means, i, value)
+                store(variances, i, spread)
+                # of β − β_parent: P⁻¹ + (R−1)C(R−1)ᵀ
+                within = spread - 2.0 * load(moved, i * k + i) + load(above, i * k + i)
+                away = value - gather(parent_mean, parents, i)
+                store(apart, i, load(apart, i) + (away * away + within) * used)
+            for lane in range(min(LANES, last - begin)):
+                for i in range(k):
+                    mean[nodes[lane], i], variance[nodes[lane], i] = means[i, lane], variances[i, lane]
             if len(covariance):
                 for i in range(k):
                     for j in range(k):
-                        for lane in range(used):
-                            covariance[nodes[lane], i, j] = inverse[i, j, lane]
+                        entry = load(inverse, i * k + j)
                         for p in range(k):
-                            for lane in range(used):
-                                covariance[nodes[lane], i, j] += moved[i, p, lane] * shrinkage[j, p, lane]
+                            entry += load(moved, i * k + p) * load(shrinkage, j * k + p)
+                        store(matrix, i * k + j, entry)
+                for lane in range(min(LANES, last - begin)):
+                    for place in range(k * k):
+                        covariance[nodes[lane], place] = matrix[place, lane]
+        for i in range(k):
+            distance[chunk, i] = apart[i].sum()
