@@ -1,5 +1,7 @@
 """Demand of many series at once: exact where it is closed form, calibrated where it is learned."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -122,6 +124,28 @@ def test_the_gradient_of_the_evidence_is_its_slope():
         (evidence.loss(point + step)[0] - evidence.loss(point - step)[0]) / 2e-5 for step in np.eye(len(point)) * 1e-5
     ]
     np.testing.assert_allclose(evidence.loss(point)[1], slope, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", [1, 8, 11])
+def test_moments_are_the_sums_of_each_series_rows(features):
+    """Narrower than the lanes of a register, as wide, and wider; rows that go up in fours, that do not, and none."""
+    rng, size = np.random.default_rng(features), np.array([5, 0, 52, 1, 3])
+    start = np.append(0, np.cumsum(size))
+    panel = SeriesPanel(
+        features=rng.normal(2, 1, (61, features)),
+        names=tuple(f"driver_{i}" for i in range(features)),
+        target=rng.normal(5, 1, 61),
+        start=start,
+    )
+    known = moments(panel)
+    for series, (begin, end) in enumerate(pairwise(start)):
+        design, target = np.column_stack([np.ones(end - begin), panel.features[begin:end]]), panel.target[begin:end]
+        level = target.mean() if len(target) else 0.0
+        gram = (design.T @ design)[np.tril_indices(features + 1)]
+        np.testing.assert_allclose(known.gram[series], gram, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(known.cross[series], design.T @ (target - level), atol=1e-11)
+        np.testing.assert_allclose(known.square[series], ((target - level) ** 2).sum(), atol=1e-12)
+        assert known.level[series] == pytest.approx(level, rel=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 7, 12])

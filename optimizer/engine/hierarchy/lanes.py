@@ -67,6 +67,31 @@ def load(typingctx: Any, array: Any, place: Any) -> Any:
 
 
 @_generated
+def load_eight(typingctx: Any, array: Any, first: Any) -> Any:
+    """Return eight numbers of a (n,) float64 array, from ``first`` on."""
+    _require_contiguous(array)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(array)(context, builder, values[0]).data
+        place = builder.bitcast(builder.gep(data, [values[1]]), _VECTOR.as_pointer())
+        return builder.load(place, align=LANES)
+
+    return _lanes(array, types.intp), generate
+
+
+@_generated
+def load_every(typingctx: Any, array: Any, place: Any) -> Any:
+    """Return one number of a (n,) float64 array in all lanes."""
+    _require_contiguous(array)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(array)(context, builder, values[0]).data
+        return _in_all_lanes(builder, types.float64, builder.load(builder.gep(data, [values[1]])))
+
+    return _lanes(array, types.intp), generate
+
+
+@_generated
 def store(typingctx: Any, array: Any, place: Any, value: Any) -> Any:
     """Set a place of an array of lanes."""
     _require_contiguous(array)
