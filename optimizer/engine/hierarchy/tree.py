@@ -9,11 +9,13 @@ uncertainty of the category is part of each SKU's.
 Source: Willsky (2002), multiresolution Markov models; Gelman et al. (2013), ch. 15.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange, set_num_threads
 
 from catalog.guardrails import Ints
 
@@ -22,6 +24,8 @@ from .lanes import LANES, every, gather, load, store
 from .systems import invert
 
 NODES_A_CHUNK: Final = 2_048
+NODES_A_THREAD: Final = 4_096
+"""To learn from 4,000 series takes one thread 0.16 s, two 0.11 s; beside other work, 0.2 to 0.4 and 0.4 to 2.5 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,23 @@ class Children:
     @classmethod
     def of(cls, parent: Ints, parents: int) -> "Children":
         """Sort nodes by their (n,) parents, each below ``parents``."""
-        order = np.argsort(parent, kind="stable")
+        # Numbers of 16 bits are sorted by counting, six times as fast.
+        order = np.argsort(parent.astype(np.min_scalar_type(parents)), kind="stable")
         size = np.bincount(parent, minlength=parents)
         ends = np.cumsum(size)
         cuts = [np.arange(end - count, end, NODES_A_CHUNK) for end, count in zip(ends, size, strict=True) if count]
         return cls(parent, order, np.append(np.concatenate(cuts), len(parent)), parents)
+
+
+@contextmanager
+def _threads_for(nodes: int) -> Iterator[None]:
+    """Give few nodes few threads: on a busy machine these wait for each other longer than the work takes."""
+    before = get_num_threads()
+    set_num_threads(min(before, max(1, nodes // NODES_A_THREAD)))
+    try:
+        yield
+    finally:
+        set_num_threads(before)
 
 
 def told_to_parents(known: Information, children: Children, variances: Floats) -> tuple[Information, float]:
@@ -65,17 +81,18 @@ def told_to_parents(known: Information, children: Children, variances: Floats) -
     """
     k, chunks = known.cross.shape[1], len(children.bounds) - 1
     gram, cross, constant = np.empty((chunks, k * (k + 1) // 2)), np.empty((chunks, k)), np.empty(chunks)
-    _tell(
-        known.gram,
-        known.cross,
-        known.scale[:, None],
-        children.order,
-        children.bounds,
-        1 / variances,
-        gram,
-        cross,
-        constant,
-    )
+    with _threads_for(len(known.scale)):
+        _tell(
+            known.gram,
+            known.cross,
+            known.scale[:, None],
+            children.order,
+            children.bounds,
+            1 / variances,
+            gram,
+            cross,
+            constant,
+        )
     owner = children.parent[children.order[children.bounds[:-1]]]
     of_parents = Information(
         np.zeros((children.parents, gram.shape[1])), np.zeros((children.parents, k)), np.ones(children.parents)
@@ -103,19 +120,20 @@ def given_parents(
     mean, variance = np.empty((nodes, k)), np.empty((nodes, k))
     covariance = np.empty((nodes if with_covariance else 0, k, k))
     distance = np.zeros(((nodes + NODES_A_CHUNK - 1) // NODES_A_CHUNK, k))
-    _given(
-        known.gram,
-        known.cross,
-        known.scale[:, None],
-        parent,
-        of_parents.mean,
-        of_parents.covariance.reshape(-1, k * k),
-        1 / variances,
-        mean,
-        variance,
-        covariance.reshape(-1, k * k),
-        distance,
-    )
+    with _threads_for(nodes):
+        _given(
+            known.gram,
+            known.cross,
+            known.scale[:, None],
+            parent,
+            of_parents.mean,
+            of_parents.covariance.reshape(-1, k * k),
+            1 / variances,
+            mean,
+            variance,
+            covariance.reshape(-1, k * k),
+            distance,
+        )
     return Posterior(mean, variance, covariance if with_covariance else None), distance.sum(0)
 
 
