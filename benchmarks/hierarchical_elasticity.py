@@ -6,6 +6,9 @@
   categories, on the first rows; both must agree to 1e-4;
 - with ``--nuts``, numpyro's NUTS on the same model (``pip install numpyro``, not among our dependencies): shop mean and
   spread must be within 0.02, means of the series correlated at least 0.999.
+
+On 27 November 2026, 2 cores of a shared x86 machine, nine fits of a million in turn with the version before: the
+fastest took 0.51 s (before: 0.98 s), the median 0.72 s (1.42 s). Fifteen more at a load of seven: 2.3 s (11.5 s).
 """
 
 import argparse

@@ -30,8 +30,8 @@ def fit_hierarchy(panel: SeriesPanel, config: HierarchyConfig | None = None) -> 
 
     ln units = level + βᵀx + noise, with β normal around the parent's at every level. How far nodes lie from their
     parents is learned from the data (empirical Bayes), as is the noise that series have in common; given both, the
-    posterior of the whole tree is exact and closed form. A million series take some 1.3 seconds. Censored weeks and
-    counts are taken as the Gaussians that touch their likelihoods at the mode.
+    posterior of the whole tree is exact and closed form. A million series take some 0.7 seconds on two
+    cores. Censored weeks and counts are taken as the Gaussians that touch their likelihoods at the mode.
 
     Use it for elasticities that SKUs with few price changes borrow from their like.
 
