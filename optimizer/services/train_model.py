@@ -36,7 +36,7 @@ def train_model(
     live = live_fit(channel=channel)
     if config is None and live is not None and method in (None, live.method):
         method, config = live.method, config_from_dict(live.method, live.config, settings.PRICING_DEVICE)
-    method = method or ElasticityFit.Method.INDEPENDENT
+    method = method or ElasticityFit.Method.HIERARCHICAL
     at(LEARNING)
     fit = fit_channel(channel=channel, now=now, method=method, config=config, author=author)
     at(JUDGING)
