@@ -106,7 +106,10 @@ def train_models() -> None:
     """Have the demand of every channel that has sales learned anew, with the method that is live."""
     sales = WeeklySales.objects.filter(listing__channel=OuterRef("pk"))
     for channel in Channel.objects.filter(Exists(sales)).order_by("code"):
-        run_training.delay(open_fit(channel=channel, now=timezone.now()).pk)
+        try:
+            run_training.delay(open_fit(channel=channel, now=timezone.now()).pk)
+        except Exception:  # the other channels are learned all the same
+            logger.exception("Training of channel %s could not be sent", channel.code)
 
 
 @shared_task

@@ -89,7 +89,7 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     def asked_text(self, job: TrainingJob) -> str:
         asked = dict(job.asked)
         if instruments := asked.pop("instruments", None):
-            asked["instruments"] = f"{', '.join(instruments['names'])}: {len(instruments['rows']):,} rows"
+            asked["instruments"] = f"{', '.join(instruments['names'])}: {instruments['count']:,} rows"
         return pretty_json(asked)
 
     @display(description="Model")

@@ -12,6 +12,8 @@ from optimizer.models import ElasticityFit, TrainingJob
 
 MAX_INSTRUMENTS = 8
 MAX_ROWS = 20_000
+LARGEST = 1e300
+SKU = serializers.CharField(max_length=64)
 
 
 class InstrumentsSerializer(Strict):
@@ -38,16 +40,20 @@ class InstrumentsSerializer(Strict):
 
 
 def _read(number: int, row: list[Any], names: int) -> tuple[tuple[str, date], list[float]]:
-    if len(row) != names + 2 or not isinstance(row[0], str):
+    if len(row) != names + 2:
         _refuse(number, f"is not a SKU, a day, and {names} numbers")
+    try:
+        sku = SKU.run_validation(row[0])
+    except serializers.ValidationError:
+        _refuse(number, "has no SKU at its beginning")
     try:
         day = date.fromisoformat(row[1])
     except (TypeError, ValueError):
         _refuse(number, f"has {str(row[1])[:40]!r} for a day; give one such as 2011-01-03")
     numbers = [each for each in row[2:] if isinstance(each, (int, float)) and not isinstance(each, bool)]
-    if len(numbers) < names:
+    if len(numbers) < names or not all(abs(each) < LARGEST for each in numbers):
         _refuse(number, "has a value that is no number; leave out rows without one")
-    return (row[0], day - timedelta(days=day.weekday())), [float(each) for each in numbers]
+    return (sku, day - timedelta(days=day.weekday())), [float(each) for each in numbers]
 
 
 def _refuse(number: int, words: str) -> Any:

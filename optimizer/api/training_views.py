@@ -35,7 +35,7 @@ class TrainingListView(ListAPIView[Any]):
     pagination_class = ByPrimaryKey
 
     def get_queryset(self) -> Any:
-        return TrainingJob.objects.select_related("channel", "created_by")
+        return TrainingJob.objects.select_related("channel", "created_by").defer("asked")
 
     @extend_schema(
         operation_id="open_training_job",

@@ -3,15 +3,18 @@ from typing import Any
 from catalog.models import Channel
 from optimizer.models import TrainingJob
 
+BY_INSTRUMENTS = "two-stage least squares"
+
 
 def newest_belief(*, channel: Channel) -> dict[str, Any] | None:
-    """Return mean and sd of the channel's newest estimate by instruments without a warning, and whose job it is.
+    """Return mean and sd of the channel's newest estimate by instruments, and whose job it is; None without one.
 
-    Estimates by fixed effects are no belief: they take prices for given without demand in view.
+    Estimates with a warning, or by which a higher price sells more, are no belief; nor are those by fixed effects,
+    which take prices for given without demand in view.
     """
     jobs = TrainingJob.objects.filter(channel=channel, kind=TrainingJob.Kind.CAUSAL, status=TrainingJob.Status.DONE)
-    for job in jobs.order_by("-created_at").iterator():
-        for each in job.result["estimates"]:
-            if each["effective_f"] is not None and not each["warnings"]:
-                return {"mean": each["elasticity"], "sd": each["sd"], "estimate": str(job)}
+    for pk, result in jobs.order_by("-created_at").values_list("pk", "result").iterator():
+        for each in result["estimates"]:
+            if each["method"] == BY_INSTRUMENTS and not each["warnings"] and each["elasticity"] < 0:
+                return {"mean": each["elasticity"], "sd": each["sd"], "estimate": f"training-{pk}"}
     return None

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+import io
 from typing import TYPE_CHECKING
 
+from django.db import connection
+from psycopg import sql
+
 from catalog.models import Channel
-from catalog.reading import read_tuples
-from catalog.selectors.competitors import STALE_AFTER
-from optimizer.selectors.rival_days import rival_offers
+from catalog.selectors.competitors import ABSURD_FACTOR, STALE_AFTER
 
 if TYPE_CHECKING:
     import polars as pl
 
-WEEK = timedelta(weeks=1)
-WEEKS_CARRIED = STALE_AFTER // WEEK
+# Of each competitor the newest offer that stood, not stale, when a week ended; an offer stands in the week in which it
+# was seen and in those after it, until it is stale.
+RIVALS_SQL = """
+COPY (
+    SELECT listing_id, week, percentile_cont(0.5) WITHIN GROUP (ORDER BY offer.price) AS theirs
+      FROM (SELECT DISTINCT ON (seen.listing_id, seen.competitor, week) seen.listing_id, week, seen.price
+              FROM catalog_competitoroffer seen JOIN catalog_listing listing ON listing.id = seen.listing_id
+              JOIN catalog_channel channel ON channel.id = listing.channel_id
+             CROSS JOIN LATERAL (
+                  SELECT date_trunc('week', seen.observed_at AT TIME ZONE 'UTC')::date + 7 * later AS week
+                    FROM generate_series(0, {weeks} - 1) later) standing
+             WHERE channel.id = {channel}
+               AND lower(seen.competitor) <> ALL (SELECT lower(own) FROM unnest(channel.own_sellers) own)
+             ORDER BY seen.listing_id, seen.competitor, week, seen.observed_at DESC) offer
+      JOIN catalog_weeklysales sales USING (listing_id, week)
+     WHERE offer.price BETWEEN sales.price / {absurd} AND sales.price * {absurd}
+     GROUP BY listing_id, week ORDER BY listing_id, week
+) TO STDOUT (FORMAT csv, HEADER)
+"""
 
 
-def rival_weeks(*, channel: Channel, first: date, last: date) -> pl.DataFrame:
-    """Return a polars table of the offers that stood when a week ended, of the weeks (Mondays) first to last.
+def rival_weeks(*, channel: Channel) -> pl.DataFrame:
+    """Return a polars table of what competitors asked in the weeks in which a listing of the channel sold.
 
-    Of each competitor the newest one, if it was not stale by then. Columns: ``listing_id``, ``week``, ``theirs``.
+    The median of the offers that can be believed beside our own price of the week. Columns: ``listing_id``, ``week``
+    (Monday), ``theirs``.
     """
     import polars as pl  # the web loads selectors and need not load it
 
-    begin, end = (datetime.combine(day, time(), UTC) for day in (first - STALE_AFTER, last + WEEK))
-    offers = rival_offers(channel=channel, since=begin, now=end)
-    rows = read_tuples(offers.values_list("listing_id", "competitor", "observed_at", "price"))
-    seen = pl.DataFrame(
-        [(listing, name, at, float(price)) for listing, name, at, price in rows],
-        schema={"listing_id": pl.Int64, "competitor": pl.String, "at": pl.Datetime("us", "UTC"), "theirs": pl.Float64},
-        orient="row",
+    statement = sql.SQL(RIVALS_SQL).format(
+        channel=sql.Literal(channel.pk), weeks=sql.Literal(STALE_AFTER.days // 7), absurd=sql.Literal(ABSURD_FACTOR)
     )
-    carried = pl.DataFrame({"later": range(WEEKS_CARRIED)}, schema={"later": pl.Int64})
-    return (
-        seen.join(carried, how="cross")
-        .with_columns(week=pl.col("at").dt.date().dt.truncate("1w") + pl.duration(weeks="later"))
-        .filter(pl.col("week").is_between(first, last))
-        .sort("at")
-        .group_by("listing_id", "competitor", "week")
-        .last()
-        .select("listing_id", "week", "theirs")
-        .sort("listing_id", "week", "theirs")
-    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        text = b"".join(bytes(block) for block in copy)
+    types = {"listing_id": pl.Int64, "week": pl.Date, "theirs": pl.Float64}
+    return pl.read_csv(io.BytesIO(text), schema_overrides=types)

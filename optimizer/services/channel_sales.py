@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,6 @@ from psycopg import sql
 
 from catalog.guardrails import Ints
 from catalog.models import Channel
-from catalog.selectors.competitors import ABSURD_FACTOR
 from catalog.selectors.holidays import weeks_with_holidays
 from optimizer.engine import DemandPanel
 from optimizer.engine.pricing_arrays import Floats
@@ -29,6 +29,17 @@ COPY (
      WHERE listing.channel_id = {channel} ORDER BY sales.listing_id, sales.week
 ) TO STDOUT (FORMAT csv, HEADER)
 """
+
+
+COLUMN_TYPES: Final = {
+    "listing_id": pl.Int64,
+    "week": pl.Date,
+    "units": pl.Int64,
+    "price": pl.Float64,
+    "category_id": pl.Int64,
+    "promotion": pl.Float64,
+    "stocked_out": pl.String,
+}
 
 
 class NothingToLearnFrom(ValueError):
@@ -75,7 +86,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
         NothingToLearnFrom: it has none.
     """
     text = _csv(channel)
-    sales = pl.read_csv(io.BytesIO(text), try_parse_dates=True)
+    sales = pl.read_csv(io.BytesIO(text), schema_overrides=COLUMN_TYPES)
     if sales.is_empty():
         raise NothingToLearnFrom(f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
     listing_ids, sku = np.unique(sales["listing_id"].to_numpy(), return_inverse=True)
@@ -83,7 +94,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
     of_row = sales["category_id"].cast(pl.Int64).fill_null(-1).to_numpy()
     of_sku = np.empty(len(listing_ids), dtype=np.int64)
     of_sku[sku] = of_row
-    rivals = rival_weeks(channel=channel, first=first, last=last)
+    rivals = rival_weeks(channel=channel)
     week = ((sales["week"] - first).dt.total_days().to_numpy() // 7).astype(np.int64)
     holiday = weeks_with_holidays(country=channel.country, first=first, weeks=int(week.max()) + 1)
     panel = DemandPanel(
@@ -92,27 +103,24 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
         log_price=np.log(sales["price"].to_numpy().astype(np.float64)),
         log_units=np.log(sales["units"].to_numpy().astype(np.float64)),
         n_skus=len(listing_ids),
-        promotion=sales["promotion"].to_numpy().astype(np.float64),
+        promotion=sales["promotion"].to_numpy(),
         holiday=np.array(holiday, dtype=np.float64)[week],
         stocked_out=(sales["stocked_out"] == "t").to_numpy(),
         competitor_log_price=_competitor_log_price(sales, rivals),
     )
     category = np.unique(of_sku, return_inverse=True)[1]
-    digest = hashlib.sha256(text + rivals.write_csv().encode()).hexdigest()
+    digest = hashlib.sha256(text + rivals.write_csv().encode() + bytes(holiday)).hexdigest()
     return ChannelSales(panel, listing_ids.tolist(), category, first, last, digest)
 
 
 def _competitor_log_price(sales: pl.DataFrame, rivals: pl.DataFrame) -> Floats | None:
-    """Return ln of the median believable offer in each row's week, NaN where there was none; None without any offer."""
+    """Return ln of what competitors asked in each row's week, NaN where nothing is known; None without any offer."""
     if rivals.is_empty():
         return None
-    rows = sales.select("listing_id", "week", "price").with_row_index("row")
-    ratio = pl.col("theirs") / pl.col("price")
-    believed = ratio.is_between(1 / ABSURD_FACTOR, ABSURD_FACTOR)
-    medians = rows.join(rivals, on=["listing_id", "week"]).filter(believed).group_by("row").agg(pl.median("theirs"))
-    return np.log(
-        rows.join(medians, on="row", how="left", maintain_order="left")["theirs"].fill_null(np.nan).to_numpy()
+    found = sales.select("listing_id", "week").join(
+        rivals, on=["listing_id", "week"], how="left", maintain_order="left"
     )
+    return np.asarray(np.log(found["theirs"].fill_null(np.nan).to_numpy()))
 
 
 def _csv(channel: Channel) -> bytes:

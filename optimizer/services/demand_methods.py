@@ -21,7 +21,9 @@ Method = ElasticityFit.Method
 VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 2}
 """Raise a method's when the same sales come to other estimates."""
 
-DRIVERS: Final = ("promotion", "holiday", "competitor_log_price")
+DRIVERS: Final = ("promotion", "competitor_log_price")
+"""Not holidays: what they bring to all SKUs is in the season."""
+
 OWN_SALES_SAY_NOTHING: Final = "its own sales say nothing: its category's elasticity"
 LEAST_ROWS_FOR_THREADS: Final = 1_000_000
 Config = ElasticityConfig | HierarchyConfig

@@ -13,6 +13,7 @@ from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.causal import CausalEstimate, CausalPanel, fixed_effects, two_stage_least_squares
 from optimizer.engine.pricing_arrays import Floats
 from optimizer.services.channel_sales import ChannelSales, channel_sales
+from optimizer.services.evaluate_fit import HELD_OUT_WEEKS
 
 OTHER_CHANNELS: Final = "price in other channels"
 
@@ -36,7 +37,8 @@ def estimate_causal(
     """Estimate a channel's own-price elasticity by fixed effects and, with instruments, by two-stage least squares.
 
     Instruments are the file's columns, and the same product's mean log price in all other channels in the week
-    (``other_channels``). Weeks without a value of each are left out.
+    (``other_channels``). Weeks without a value of each are left out, and so are the channel's last four: models that
+    begin with the estimate are judged by them.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
@@ -45,7 +47,8 @@ def estimate_causal(
     sales = channel_sales(channel=channel)
     columns = _columns(channel, sales, instruments, other_channels)
     known = np.all([np.isfinite(column) for column in columns.values()], axis=0) if columns else None
-    rows = np.flatnonzero(known) if known is not None else np.arange(len(sales.panel))
+    before = sales.panel.week <= sales.last_week - HELD_OUT_WEEKS
+    rows = np.flatnonzero(before if known is None else before & known)
     entities, weeks = np.unique(sales.panel.sku[rows]), np.unique(sales.panel.week[rows])
     if len(rows) <= len(entities) + len(weeks) + len(columns):
         raise CannotEstimate(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from catalog.models import Channel
 from optimizer.engine import ElasticityConfig, resolve_device
@@ -43,22 +43,26 @@ def fit_channel(
     started = time.monotonic()
     found = learn_demand(sales.panel, sales.category, config)
     rows = _estimates(found, sales)
-    return _store(
-        ElasticityFit(
-            channel=channel,
-            fingerprint=fingerprint,
-            method=method,
-            config=of_fit,
-            data_from=sales.first,
-            data_to=sales.last,
-            created_at=now,
-            created_by=author,
-            seconds=time.monotonic() - started,
-            device=_device(config),
-            diagnostics=found.diagnostics,
-        ),
-        rows,
+    fit = ElasticityFit(
+        channel=channel,
+        fingerprint=fingerprint,
+        method=method,
+        config=of_fit,
+        data_from=sales.first,
+        data_to=sales.last,
+        created_at=now,
+        created_by=author,
+        seconds=time.monotonic() - started,
+        device=_device(config),
+        diagnostics=found.diagnostics,
     )
+    try:
+        return _store(fit, rows)
+    except IntegrityError:  # somebody else learned the same meanwhile, or the error is another one
+        known = ElasticityFit.objects.filter(channel=channel, fingerprint=fingerprint).first()
+        if known is None:
+            raise
+        return known
 
 
 def _fingerprint(sales: ChannelSales, method: str, config: dict[str, object]) -> str:

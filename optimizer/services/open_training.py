@@ -10,6 +10,8 @@ from catalog.sku_week_file import SkuWeeks
 from optimizer.models import ElasticityFit, TrainingJob
 from optimizer.selectors.causal_estimates import newest_belief
 
+MOST_ROWS = 1_000_000
+
 
 class CannotTrain(ValueError):
     """What was asked for cannot be learned; ``field`` names what was wrong, the message the cure."""
@@ -29,8 +31,9 @@ def open_fit(
 ) -> TrainingJob:
     """Ask for the channel's elasticities to be learned, judged, and to go live if they pass.
 
-    Without a method the live model's is used, with its configuration. ``causal_prior`` begins with the newest causal
-    estimate as the belief about the whole channel, which the hierarchical method can.
+    Without a method the live model's is used, with its configuration; with one its usual configuration.
+    ``causal_prior`` begins with the newest causal estimate as the belief about the whole channel, which the
+    hierarchical method can.
 
     Raises:
         CannotTrain: no sales; a causal prior for another method, or none is there that can be believed.
@@ -58,13 +61,16 @@ def open_causal(
     """Ask for the channel's elasticity as a cause, by fixed effects and, with instruments, two-stage least squares.
 
     Raises:
-        CannotTrain: no sales.
+        CannotTrain: no sales, or too many rows of instruments.
     """
     _require_sales(channel)
     asked: dict[str, Any] = {"other_channels": other_channels}
     if instruments is not None:
+        if len(instruments.values) > MOST_ROWS:
+            words = f"{len(instruments.values):,} rows; give {MOST_ROWS:,} at most: a sample of SKUs serves as well"
+            raise CannotTrain("instruments", words)
         rows = [[sku, week.isoformat(), *numbers] for (sku, week), numbers in instruments.values.items()]
-        asked["instruments"] = {"names": list(instruments.names), "rows": rows}
+        asked["instruments"] = {"names": list(instruments.names), "count": len(rows), "rows": rows}
     return _opened(channel, TrainingJob.Kind.CAUSAL, asked, now, author)
 
 
@@ -82,3 +88,8 @@ def _no_belief(channel: Channel) -> str:
         f"channel {channel.code!r} has no causal estimate by instruments that nothing speaks against: "
         "run `manage.py estimate_causal` with instruments first"
     )
+
+
+def busy_words(job: TrainingJob) -> str:
+    """Say why a job that was just opened is not done."""
+    return f"another training job of channel {job.channel.code!r} is under way: a worker does {job} after it"

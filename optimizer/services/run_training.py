@@ -1,6 +1,7 @@
 """Do what a training job asks for. Only workers and commands load this file."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date, datetime
@@ -20,22 +21,27 @@ from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
 MOST_ATTEMPTS: Final = 3
+KILLED: Final = "its worker was killed, maybe for want of memory"
+ERROR_LETTERS: Final = 1_000
 LIVE_BEFORE: Final = "it went live before models were judged"
 Clock = Callable[[], datetime]
 
 
 def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object] = lambda step: None) -> TrainingJob:
-    """Do a job; return it as it is then. Who is called while another process is at it leaves it alone.
+    """Do a job; return it as it is then. While another process is at a job of the channel, it is left alone.
 
     Each step is done once, whoever does it: killed in between, the next call goes on. Begun three times in vain, such
-    as where memory does not suffice, the job fails and says so.
+    as where memory does not suffice, the job fails and says why.
+
+    Raises:
+        Exception: what went wrong and may go right the next time; it stands in the job, too.
     """
-    with _alone(job_id) as mine:
+    with _alone(TrainingJob.objects.values_list("channel", flat=True).get(pk=job_id)) as mine:
         job = TrainingJob.objects.select_related("channel", "created_by").get(pk=job_id)
         if not mine or job.finished_at is not None:
             return job
         if job.attempts >= MOST_ATTEMPTS:
-            return _end(job, clock(), error=f"begun {MOST_ATTEMPTS} times in vain: see the worker's log")
+            return _end(job, clock(), error=f"begun {MOST_ATTEMPTS} times in vain: {job.error or KILLED}")
         job.attempts += 1
         job.status = TrainingJob.Status.RUNNING
         job.save(update_fields=["attempts", "status"])
@@ -43,6 +49,9 @@ def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object]
             return DO[TrainingJob.Kind(job.kind)](job, clock, partial(_report, job, progress))
         except NothingToLearnFrom as error:
             return _end(job, clock(), error=str(error))
+        except Exception as error:
+            TrainingJob.objects.filter(pk=job.pk).update(error=f"{type(error).__name__}: {error}"[:ERROR_LETTERS])
+            raise
 
 
 def _fit(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
@@ -95,12 +104,12 @@ def _instruments(job: TrainingJob) -> SkuWeeks | None:
 
 
 def _as_json(value: Any) -> Any:
-    """Return a value with infinite ends of intervals as None: JSON has no infinity."""
+    """Return a value with what is not finite, such as ends of intervals, as None: JSON has no infinity."""
     if isinstance(value, dict):
         return {name: _as_json(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_json(each) for each in value]
-    return None if isinstance(value, float) and abs(value) == float("inf") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 DO: Final = {TrainingJob.Kind.FIT: _fit, TrainingJob.Kind.CAUSAL: _causal}
@@ -116,14 +125,16 @@ def _end(job: TrainingJob, now: datetime, *, error: str = "", fit: Any = None, r
     job.status = TrainingJob.Status.FAILED if error else TrainingJob.Status.DONE
     job.step, job.steps_done = "", job.steps_done if error else job.steps
     job.error, job.fit, job.result, job.finished_at = error, fit, result or {}, now
-    job.save(update_fields=["status", "step", "steps_done", "error", "fit", "result", "finished_at"])
+    if "instruments" in job.asked:  # what may be a million numbers is not needed any more
+        job.asked["instruments"]["rows"] = []
+    job.save(update_fields=["status", "step", "steps_done", "error", "fit", "result", "finished_at", "asked"])
     return job
 
 
 @contextlib.contextmanager
-def _alone(job_id: int) -> Iterator[bool]:
-    """Hold the job for as long as this database session lives; say whether nobody else does."""
-    number = job_id & 0x7FFFFFFF
+def _alone(channel_id: int) -> Iterator[bool]:
+    """Hold the channel for as long as this database session lives; say whether nobody else does."""
+    number = channel_id & 0x7FFFFFFF
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, number])
         mine = cursor.fetchone() == (True,)

@@ -27,14 +27,15 @@ def train_model(
 ) -> tuple[ElasticityFit, NotPromoted | None]:
     """Fit, judge and promote; return the fit, and why it did not go live where it did not.
 
-    Without a method the live one's is used, with its configuration. Each step is done once for the same sales: killed
-    in between, the next call goes on. ``at`` is told each step of `optimizer.models.training.STEPS` before it begins.
+    Without a method the live one's is used, with its configuration; with one its usual configuration, if none is given.
+    Each step is done once for the same sales: killed in between, the next call goes on. ``at`` is told each step of
+    `optimizer.models.training.STEPS` before it begins.
 
     Raises:
         NothingToLearnFrom: the channel has no sales.
     """
     live = live_fit(channel=channel)
-    if config is None and live is not None and method in (None, live.method):
+    if config is None and live is not None and method is None:
         method, config = live.method, config_from_dict(live.method, live.config, settings.PRICING_DEVICE)
     method = method or ElasticityFit.Method.HIERARCHICAL
     at(LEARNING)

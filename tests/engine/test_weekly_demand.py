@@ -90,6 +90,40 @@ def test_demand_is_that_of_a_usual_week_at_the_rivals_latest_price(market):
     assert np.median(moved.log_demand - base.log_demand) > 0.02
 
 
+def test_a_holiday_that_lifts_all_products_in_the_last_week_is_not_in_what_is_predicted(market):
+    panel, wanted = market
+    plain = replace(panel, promotion=None, competitor_log_price=None, stocked_out=None, log_units=wanted)
+    late = np.isin(panel.week, [13, 26, WEEKS - 1]).astype(float)
+    lifted = replace(plain, holiday=late, log_units=wanted + 0.5 * late)
+    without = fit_weekly_demand(replace(plain, holiday=late)).log_demand
+    assert abs(np.mean(fit_weekly_demand(lifted).log_demand - without)) < 0.02
+
+
+def test_a_last_week_that_sold_out_nearly_everywhere_does_not_lower_demand(market):
+    panel, wanted = market
+    short = (panel.week == WEEKS - 1) & (panel.sku % 10 > 0)
+    plain = replace(panel, stocked_out=None, log_units=wanted)
+    sold_out = replace(panel, stocked_out=short, log_units=wanted - 1.0 * short)
+    moved = fit_weekly_demand(sold_out).log_demand - fit_weekly_demand(plain).log_demand
+    assert abs(np.mean(moved)) < 0.05
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_offers_of_half_the_products_in_few_weeks_say_as_much_of_the_price(market, share):
+    panel, wanted = market
+    rng = np.random.default_rng(2)
+    seen = (rng.random(len(panel)) < share) & (panel.sku % 2 == 0)
+    sparse = replace(
+        panel,
+        stocked_out=None,
+        log_units=wanted,
+        competitor_log_price=np.where(seen, panel.competitor_log_price, np.nan),
+    )
+    fit = fit_weekly_demand(sparse)
+    assert of_shop(fit, "log_price")[0] == pytest.approx(ELASTICITY, abs=0.2)
+    assert of_shop(fit, "competitor_log_price")[0] == pytest.approx(RIVAL, abs=0.2)
+
+
 def test_columns_that_do_not_vary_are_left_out_and_rows_may_come_in_any_order(market):
     panel, _ = market
     still = replace(panel, promotion=np.zeros(len(panel)), holiday=np.ones(len(panel)), competitor_log_price=None)

@@ -30,8 +30,8 @@ def wait_for(condition) -> None:
 
 def somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        # Not pg_stat_activity: a transaction sees that as it was when it first looked.
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees activity as it was when it first looked
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         return cursor.fetchone() is not None
 
 
@@ -42,6 +42,19 @@ def before_the_fit_is_stored() -> None:
 
 def before_it_goes_live() -> None:
     list(Channel.objects.select_for_update(no_key=True))
+
+
+def test_another_job_of_the_channel_waits_for_the_one_that_a_worker_is_at(start):
+    a_shop()
+    first, second = (open_fit(channel=make_channel(), now=timezone.now()) for _ in range(2))
+    with transaction.atomic():
+        before_it_goes_live()
+        start("celery", "-A", "pricing_site", "worker", "-Q", "gpu", "-c", "1", "--loglevel", "info")
+        run_training_task.delay(first.pk)
+        wait_for(somebody_waits_for_a_lock)
+        assert run_training(job_id=second.pk, clock=timezone.now).status == "waiting"
+    wait_for(lambda: run_training(job_id=second.pk, clock=timezone.now).finished_at is not None)
+    assert {job.status for job in TrainingJob.objects.all()} == {"done"} and ElasticityFit.objects.count() == 1
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,16 @@ def test_weeks_with_public_holidays_are_those_of_the_channels_country():
     ]  # Good Friday; Easter Monday in Scotland's neighbours and a royal wedding; May Day
     assert weeks_with_holidays(country="US", first=date(2011, 7, 4), weeks=2) == [True, False]
     assert weeks_with_holidays(country="ZZ", first=date(2011, 7, 4), weeks=2) == [False, False]
+
+
+def test_a_promotion_of_part_of_a_week_late_in_the_sales_is_read_and_another_country_is_another_fit():
+    for number in range(5):
+        sell(make_listing(), -1 - number / 10)
+    last = Listing.objects.order_by("pk").last()
+    WeekConditions.objects.create(listing=last, week=MONDAY + timedelta(weeks=29), promotion=0.5)
+    channel = make_channel()
+    sales = channel_sales(channel=channel)
+    assert len(sales.panel) == 150 and sales.panel.promotion[-1] == 0.5
+    channel.country = "US"
+    channel.save()
+    assert channel_sales(channel=channel).digest != sales.digest

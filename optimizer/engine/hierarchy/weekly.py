@@ -37,7 +37,7 @@ class WeeklyDemandFit:
         r2: share of the variance of ln units that the fit explains; 0 where there is none.
         shrinkage: 1 − sd²/prior sd²: 0 where the category speaks, near 1 where the SKU's own sales do.
         informed: whether the SKU's own sales say something about its elasticity.
-        season: (week,), what all SKUs share of ln units in each week of the panel, less that of the last week.
+        season: (week,), what all SKUs share of ln units in each week of the panel, less that of the last usual week.
     """
 
     fit: HierarchicalFit
@@ -95,9 +95,9 @@ def fit_weekly_demand(
     plain = units - beliefs.mean[1] * price
     for mean, values in zip(beliefs.mean[1 + len(NAMES) :], drivers.values(), strict=True):
         plain = plain - mean * values
-    season = _season(plain, sku, week - week.min(), panel.n_skus)
+    season = _season(plain, panel)
     last = int(week.max())
-    columns = [price, season[week - week.min()] - season[-1], (week - last) / WEEKS_PER_YEAR, *drivers.values()]
+    columns = [price, season[week - week.min()], (week - last) / WEEKS_PER_YEAR, *drivers.values()]
     features = np.column_stack(columns)
     series = SeriesPanel(
         features=features,
@@ -125,7 +125,7 @@ def fit_weekly_demand(
         r2=np.where(total > 0, 1 - np.bincount(sku, left**2, minlength=panel.n_skus) / np.maximum(total, 1e-300), 0.0),
         shrinkage=1 - np.minimum(fit.sd[:, 1] ** 2 / _prior_variance(fit, parents), 1.0),
         informed=(weeks >= LEAST_WEEKS) & (price_sd >= LEAST_LOG_PRICE_SD),
-        season=season - season[-1],
+        season=season,
     )
 
 
@@ -143,26 +143,37 @@ def _drivers(panel: DemandPanel) -> dict[str, Floats]:
 def _since_latest(panel: DemandPanel, rival: Floats) -> Floats:
     """Return ln prices less each SKU's last known one, (row,); where none is known, what goes with our own price.
 
-    Rivals move with us: a mean in place of what is not known would have our price credited with their work.
+    Rivals move with us: a mean in place of what is not known would have our price credited with their work. A SKU
+    without any offer counts as one whose rivals nobody looked at, so that elasticities mean the same for all SKUs.
     """
     known = np.isfinite(rival)
     sku, n_skus = panel.sku[known], panel.n_skus
-    latest, divisor = np.zeros(n_skus), np.maximum(np.bincount(sku, minlength=n_skus), 1)
+    count, weeks = (np.bincount(each, minlength=n_skus) for each in (sku, panel.sku))
+    latest, divisor = np.zeros(n_skus), np.maximum(count, 1)
     latest[sku] = rival[known]  # rows are sorted by week: the last assignment stays
     apart = rival[known] - latest[sku]
     usual, own = (np.bincount(sku, each, n_skus) / divisor for each in (apart, panel.log_price[known]))
+    own = np.where(count > 0, own, np.bincount(panel.sku, panel.log_price, n_skus) / np.maximum(weeks, 1))
     beside = panel.log_price - own[panel.sku]
     follows = float(beside[known] @ (apart - usual[sku])) / max(float(beside[known] @ beside[known]), 1e-12)
-    filled = np.where(divisor[panel.sku] > 1, usual[panel.sku] + follows * beside, 0.0)
+    filled = usual[panel.sku] + follows * beside
     filled[known] = apart
     return np.asarray(filled)
 
 
-def _season(plain: Floats, sku: Ints, week: Ints, n_skus: int) -> Floats:
-    effects = week_effects(
-        torch.from_numpy(plain), torch.from_numpy(sku), torch.from_numpy(week), n_skus, int(week.max()) + 1
-    )
-    return np.asarray(effects.numpy())
+def _season(plain: Floats, panel: DemandPanel) -> Floats:
+    """Return what all SKUs share of ln units in each week of the panel, less that of the last usual week, (week,).
+
+    A holiday that lifts all SKUs is in here: the week that is predicted must be one without. What a week that sold out
+    would have brought is not known.
+    """
+    first = panel.week.min()
+    told = np.ones(len(panel), dtype=bool) if panel.stocked_out is None else ~panel.stocked_out
+    told = told if told.any() else np.ones(len(panel), dtype=bool)
+    units, sku, week = (torch.from_numpy(each[told]) for each in (plain, panel.sku, panel.week - first))
+    effects = np.asarray(week_effects(units, sku, week, panel.n_skus, int(panel.week.max() - first) + 1).numpy())
+    usual = told if panel.holiday is None else told & (panel.holiday == 0)
+    return np.asarray(effects - effects[panel.week[usual if usual.any() else told].max() - first])
 
 
 def _prior_variance(fit: HierarchicalFit, parents: tuple[Ints, ...]) -> Floats:

@@ -11,7 +11,7 @@ from rich.table import Table
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from catalog.sku_week_file import SkuWeekFileError, read_sku_weeks
 from optimizer.causal_words import interval_words
-from optimizer.services.open_training import CannotTrain, open_causal
+from optimizer.services.open_training import CannotTrain, busy_words, open_causal
 
 
 class Command(BaseCommand):
@@ -49,8 +49,8 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         with Console(stderr=True).status("estimate"):
             job = run_training(job_id=job.pk, clock=timezone.now)
-        if job.error:
-            raise CommandError(job.error, returncode=2)
+        if job.error or job.finished_at is None:
+            raise CommandError(job.error or busy_words(job), returncode=2)
         _show(job.result)
 
 
@@ -68,7 +68,11 @@ def _show(result: dict[str, Any]) -> None:
             "" if robust is None else " or ".join(map(interval_words, robust)) or "none",
         )
     console.print(table)
-    console.print(f"{result['rows']:,} weeks of sales; {result['left_out']:,} without an instrument are left out")
+    console.print(
+        f"{result['rows']:,} weeks of sales; {result['left_out']:,} are left out: the last four weeks, by which models "
+        "are judged, and those without an instrument",
+        soft_wrap=True,
+    )
     for each in result["estimates"]:
         if each["overidentification"] is not None:
             console.print(f"Hansen's J: p = {each['overidentification']['p_value']:.3f}")

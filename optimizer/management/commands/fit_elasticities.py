@@ -8,7 +8,7 @@ from rich.console import Console
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.models import ElasticityFit
-from optimizer.services.open_training import CannotTrain, open_fit
+from optimizer.services.open_training import CannotTrain, busy_words, open_fit
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         with console.status("learn elasticities") as status:
             job = run_training(job_id=job.pk, clock=timezone.now, progress=status.update)
         if job.fit is None:
-            raise CommandError(job.error, returncode=2)
+            raise CommandError(job.error or busy_words(job), returncode=2)
         fit, found = job.fit, job.fit.diagnostics
         Console().print(
             f"{fit}: {found['informed']:,} of {found['listings']:,} SKUs learned from {fit.data_from} to "

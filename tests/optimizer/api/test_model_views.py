@@ -29,7 +29,7 @@ def client() -> APIClient:
 @pytest.fixture
 def live():
     a_shop()
-    return train_model(channel=make_channel(), now=timezone.now())[0]
+    return train_model(channel=make_channel(), now=timezone.now(), method="independent")[0]
 
 
 def test_versions_are_listed_with_the_one_that_is_live(client, live):
@@ -63,7 +63,7 @@ def test_a_worse_version_is_judged_by_a_worker_and_refused_with_the_numbers(
 
 def test_a_better_version_is_promoted_and_asked_again_it_stays(client, monkeypatch, django_capture_on_commit_callbacks):
     a_shop()
-    train_model(channel=make_channel(), now=timezone.now())
+    train_model(channel=make_channel(), now=timezone.now(), method="independent")
     live = live_fit(channel=make_channel())
     type(live).objects.filter(pk=live.pk).update(config={**live.config, "elasticity_mean": 1.0, "elasticity_sd": 0.05})
     better = fit_channel(channel=make_channel(), now=timezone.now(), config=ElasticityConfig(noise_iterations=4))
