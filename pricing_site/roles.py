@@ -45,6 +45,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "experiments.view_intensitypolicy",
         "experiments.view_pricingdecision",
         "experiments.view_streamoffset",
+        "optimizer.view_crosselasticity",
         "optimizer.view_elasticityestimate",
         "optimizer.view_elasticityfit",
         "optimizer.view_markdownplan",

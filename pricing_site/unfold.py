@@ -56,6 +56,7 @@ NAVIGATION = [
             _page("Training jobs", "school", "optimizer", "trainingjob"),
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),
+            _page("Cross elasticities", "swap_horiz", "optimizer", "crosselasticity"),
         ],
     },
     {

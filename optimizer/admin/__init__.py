@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from optimizer.admin import (
+    cross_elasticity,
     elasticity,
     markdowns,
     prices,
@@ -20,6 +21,7 @@ from optimizer.admin import (
 admin.site.index_template = "optimizer/admin/overview.html"
 
 __all__ = [
+    "cross_elasticity",
     "elasticity",
     "markdowns",
     "prices",

@@ -16,6 +16,7 @@ from optimizer.admin.elasticity import pretty_json
 from optimizer.admin.new_training import TrainingForm
 from optimizer.admin.rollbacks import PERMISSION
 from optimizer.causal_words import interval_words
+from optimizer.cross_words import pairs_words
 from optimizer.models import TrainingJob
 
 STATUS_COLOURS = {"waiting": "info", "running": "info", "done": "success", "failed": "danger"}
@@ -29,9 +30,17 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("channel", "kind", "status_text", "found_column", "created_by", "created_column")}),
         ("What was asked", {"fields": ("asked_text",)}),
-        ("What was found", {"fields": ("fit_link", "result_text", "error")}),
+        ("What was found", {"fields": ("fit_link", "pairs_link", "result_text", "error")}),
     )
-    readonly_fields = ("status_text", "found_column", "created_column", "asked_text", "fit_link", "result_text")
+    readonly_fields = (
+        "status_text",
+        "found_column",
+        "created_column",
+        "asked_text",
+        "fit_link",
+        "pairs_link",
+        "result_text",
+    )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("channel", "fit", "created_by")
@@ -79,6 +88,8 @@ class TrainingJobAdmin(ReadOnlyAdmin):
             return job.error
         if "words" in job.result:
             return f"{job.fit} is {'live' if job.result['live'] else 'not live'}: {job.result['words']}"
+        if "pairs_kept" in job.result:
+            return pairs_words(job.result)
         return "; ".join(_estimate_words(each) for each in job.result.get("estimates", []))
 
     @display(description="Asked for")
@@ -98,6 +109,13 @@ class TrainingJobAdmin(ReadOnlyAdmin):
             return ""
         url = admin_url("optimizer_elasticityfit_change", job.fit_id)
         return format_html('<a class="text-link" href="{}">{}</a>', url, job.fit)
+
+    @display(description="Pairs")
+    def pairs_link(self, job: TrainingJob) -> str:
+        if not job.result.get("pairs_kept"):
+            return ""
+        url = f"{admin_url('optimizer_crosselasticity_changelist')}?job__exact={job.pk}"
+        return format_html('<a class="text-link" href="{}">show its pairs</a>', url)
 
     @display(description="In full")
     def result_text(self, job: TrainingJob) -> str:

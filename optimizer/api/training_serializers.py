@@ -14,6 +14,12 @@ MAX_INSTRUMENTS = 8
 MAX_ROWS = 20_000
 LARGEST = 1e300
 SKU = serializers.CharField(max_length=64)
+KIND_OF_FIELD = {
+    "method": TrainingJob.Kind.FIT,
+    "causal_prior": TrainingJob.Kind.FIT,
+    "other_channels": TrainingJob.Kind.CAUSAL,
+    "instruments": TrainingJob.Kind.CAUSAL,
+}
 
 
 class InstrumentsSerializer(Strict):
@@ -75,9 +81,8 @@ class OpenTrainingSerializer(Strict):
     instruments = InstrumentsSerializer(required=False, help_text="Of a causal estimate.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        strange = {"fit": ("other_channels", "instruments"), "causal": ("method", "causal_prior")}[attrs["kind"]]
-        for name in strange:
-            if attrs.get(name):
+        for name, kind in KIND_OF_FIELD.items():
+            if attrs.get(name) and attrs["kind"] != kind:
                 raise serializers.ValidationError({name: [f"A job of kind {attrs['kind']} has none: leave it out."]})
         return {"channel": settings.DEFAULT_CHANNEL, **attrs}
 

@@ -96,12 +96,16 @@ class DemandPanel:
 
     def usual_weeks(self) -> "DemandPanel":
         """Return the rows without promotion that did not sell out: those that price alone should explain."""
+        return self.of_rows(self.is_usual())
+
+    def is_usual(self) -> NDArray[np.bool_]:
+        """Return (row,) which of the rows `usual_weeks` keeps."""
         usual = np.ones(len(self), dtype=bool)
         if self.promotion is not None:
             usual &= self.promotion == 0
         if self.stocked_out is not None:
             usual &= ~self.stocked_out
-        return self.of_rows(usual)
+        return usual
 
     def _taken(self, rows: Ints | NDArray[np.bool_]) -> "DemandPanel":
         columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "n_skus"}

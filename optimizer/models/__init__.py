@@ -1,3 +1,4 @@
+from optimizer.models.cross_elasticity import CrossElasticity
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
 from optimizer.models.goals import GOAL_FIELDS, RunGoals
@@ -11,6 +12,7 @@ __all__ = [
     "GOAL_FIELDS",
     "ActivityIncrement",
     "ActivityRecording",
+    "CrossElasticity",
     "ElasticityEstimate",
     "ElasticityFit",
     "FeatureSnapshot",

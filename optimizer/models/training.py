@@ -8,6 +8,7 @@ class TrainingJob(models.Model):
     class Kind(models.TextChoices):
         FIT = "fit", "elasticities of all listings"
         CAUSAL = "causal", "the channel's elasticity as a cause"
+        CROSS = "cross", "elasticities in the prices of a category's other products"
 
     class Status(models.TextChoices):
         WAITING = "waiting", "waiting for a worker"
@@ -25,7 +26,7 @@ class TrainingJob(models.Model):
     fit = models.ForeignKey(
         "optimizer.ElasticityFit", null=True, on_delete=models.PROTECT, related_name="+", help_text="What was learned."
     )
-    result = models.JSONField(default=dict, help_text="Causal estimates; of a fit, why it is not live where it is not.")
+    result = models.JSONField(default=dict, help_text="Causal estimates; how many pairs; of a fit, why it is not live.")
     error = models.TextField(blank=True)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -46,4 +47,8 @@ class TrainingJob(models.Model):
 
 
 LEARNING, JUDGING, PROMOTING = "learning", "judging", "going live, if it passed"
-STEPS = {TrainingJob.Kind.FIT: (LEARNING, JUDGING, PROMOTING), TrainingJob.Kind.CAUSAL: (LEARNING,)}
+STEPS = {
+    TrainingJob.Kind.FIT: (LEARNING, JUDGING, PROMOTING),
+    TrainingJob.Kind.CAUSAL: (LEARNING,),
+    TrainingJob.Kind.CROSS: (LEARNING,),
+}

@@ -74,6 +74,16 @@ def open_causal(
     return _opened(channel, TrainingJob.Kind.CAUSAL, asked, now, author)
 
 
+def open_cross(*, channel: Channel, now: datetime, author: User | None = None) -> TrainingJob:
+    """Ask which products of each category take sales from each other, and how many.
+
+    Raises:
+        CannotTrain: no sales.
+    """
+    _require_sales(channel)
+    return _opened(channel, TrainingJob.Kind.CROSS, {}, now, author)
+
+
 def _opened(channel: Channel, kind: str, asked: dict[str, Any], now: datetime, author: User | None) -> TrainingJob:
     return TrainingJob.objects.create(channel=channel, kind=kind, asked=asked, created_at=now, created_by=author)
 

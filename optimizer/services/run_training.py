@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.hierarchy import HierarchyConfig
@@ -17,6 +17,7 @@ from optimizer.models import TrainingJob
 from optimizer.models.training import LEARNING, STEPS
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.demand_methods import Config, default_config
+from optimizer.services.learn_cross_prices import learn_cross_prices, store_pairs
 from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
@@ -103,6 +104,14 @@ def _instruments(job: TrainingJob) -> SkuWeeks | None:
     return SkuWeeks(tuple(found["names"]), values)
 
 
+def _cross(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+    at(LEARNING)
+    found = learn_cross_prices(channel=job.channel)
+    with transaction.atomic():
+        store_pairs(job=job, pairs=found.pairs)
+        return _end(job, clock(), result=found.report())
+
+
 def _as_json(value: Any) -> Any:
     """Return a value with what is not finite, such as ends of intervals, as None: JSON has no infinity."""
     if isinstance(value, dict):
@@ -112,7 +121,7 @@ def _as_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-DO: Final = {TrainingJob.Kind.FIT: _fit, TrainingJob.Kind.CAUSAL: _causal}
+DO: Final = {TrainingJob.Kind.FIT: _fit, TrainingJob.Kind.CAUSAL: _causal, TrainingJob.Kind.CROSS: _cross}
 
 
 def _report(job: TrainingJob, progress: Callable[[str], object], step: str) -> None:

@@ -1,11 +1,20 @@
 """Products that take sales from each other: found, shrunk, symmetric, and priced together."""
 
+import dataclasses
 from itertools import product as combinations
 
 import numpy as np
 import pytest
 
-from optimizer.engine.cross_price import CategoryPanel, CrossPriceConfig, fit_cross_prices, joint_prices
+from optimizer.engine import DemandPanel
+from optimizer.engine.cross_price import (
+    Categories,
+    CategoryPanel,
+    CrossPriceConfig,
+    fit_cross_prices,
+    joint_prices,
+    supported_pairs,
+)
 
 PRODUCTS = 20
 PAIRS = np.triu_indices(PRODUCTS, 1)
@@ -141,3 +150,64 @@ def test_what_is_wrong_is_named_with_its_cure():
         joint_prices(
             elasticity=np.eye(3), price=np.ones(2), unit_cost=np.ones(2), demand=np.ones(2), candidates=np.ones((2, 4))
         )
+
+
+def a_shop_of(members, *, weeks: int = 12, **columns) -> DemandPanel:
+    """Weekly sales of SKUs at a price that rises by 1 % a week; SKU 0 sells in every second week only."""
+    sku, week = (each.reshape(-1) for each in np.meshgrid(np.arange(members), np.arange(weeks), indexing="ij"))
+    sold = (sku > 0) | (week % 2 == 1)
+    sku, week = sku[sold], week[sold]
+    price = 0.01 * week + sku
+    return DemandPanel(sku=sku, week=week + 5, log_price=price, log_units=3 - price, n_skus=members, **columns)
+
+
+def test_categories_carry_prices_on_into_weeks_without_sales():
+    found = Categories.of(a_shop_of(3, weeks=16), np.array([1, 0, 1]))
+    ((members, panel),) = found.panels()
+    assert members.tolist() == [0, 2] and (found.too_large, found.too_small) == (0, 1)
+    last_sold = [1, *(week - (week + 1) % 2 for week in range(1, 16))]
+    np.testing.assert_allclose(panel.log_price[:, 0], 0.01 * np.array(last_sold))
+    np.testing.assert_allclose(panel.log_price[:, 1], 2 + 0.01 * np.arange(16))
+    assert np.isnan(panel.log_units[::2, 0]).all() and np.isfinite(panel.log_units[1::2, 0]).all()
+
+
+def test_weeks_that_sold_out_keep_their_price_and_say_nothing_of_demand():
+    plain = a_shop_of(3)
+    out = (plain.sku == 1) & (plain.week == 7)
+    found = Categories.of(dataclasses.replace(plain, stocked_out=out), np.zeros(3, dtype=np.int64))
+    ((members, panel),) = found.panels()
+    assert members.tolist() == [1, 2], "SKU 0 sold in six weeks"
+    assert np.isnan(panel.log_units[2, 0]) and np.isfinite(panel.log_units).sum() == 23
+    np.testing.assert_allclose(panel.log_price[:, 0], 1 + 0.01 * np.arange(12))
+
+
+def test_of_each_products_demand_the_strongest_likely_pairs_are_supported():
+    panel, _, substitutes = category(0)
+    fit = fit_cross_prices(panel)
+    pairs = supported_pairs(fit)
+    assert len(pairs.mean) and (pairs.probability >= 0.8).all() and (pairs.demand_of != pairs.price_of).all()
+    assert substitutes[pairs.demand_of, pairs.price_of].mean() > 0.7
+    np.testing.assert_array_equal(pairs.mean, fit.elasticity[pairs.demand_of, pairs.price_of])
+    most = supported_pairs(fit, least_probability=0.0, most_others=3)
+    assert (np.bincount(most.demand_of) == 3).all()
+    for product in range(PRODUCTS):
+        others = np.delete(np.abs(fit.elasticity[product]), product)
+        kept = np.abs(most.mean[most.demand_of == product])
+        np.testing.assert_allclose(np.sort(kept), np.sort(others)[-3:])
+
+
+def test_in_a_small_shop_the_season_does_not_pass_for_effects():
+    """What a wrong elasticity leaves in the weeks' means would: of these pairs more than half."""
+    size, weeks, found = 5, 100, []
+    sku, week = (each.reshape(-1) for each in np.meshgrid(np.arange(size), np.arange(weeks)))
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        moves, season = rng.normal(0, 0.12, (weeks, size)), rng.normal(0, 0.2, (weeks, 1))
+        units = 5 + moves * rng.normal(-2.2, 0.4, size) + season + rng.normal(0, 0.1, moves.shape)
+        sales = DemandPanel(sku=sku, week=week, log_price=moves.reshape(-1), log_units=units.reshape(-1), n_skus=size)
+        ((_, panel),) = Categories.of(sales, np.zeros(size, dtype=np.int64)).panels()
+        fit = fit_cross_prices(panel)
+        assert len(supported_pairs(fit).mean) == 0
+        found.append(fit.elasticity[~np.eye(size, dtype=bool)].mean())
+        assert np.corrcoef(panel.season, season[:, 0])[0, 1] > 0.9
+    assert abs(np.mean(found)) < 0.02
