@@ -3,6 +3,7 @@
 Pure Python beside `optimizer.replay`: a web process may run it.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,12 +23,14 @@ def why_not(explanation: Mapping[str, Any]) -> str:
 def replay_portfolio(explanation: Mapping[str, Any]) -> ReplayResult:
     """Score the recorded options again, charged for the goals, and confirm the recorded price.
 
-    The score is objective + revenue·R + profit·Π − change·[p ≠ p0] + price·p, in ticks, with the multipliers that the
-    run's goals came to. Of equal scores the lowest price.
+    The score is objective + revenue·R + profit·Π − change·[p ≠ p0] + price·p + cross·ln(p/p0), in ticks, with the
+    multipliers that the run's goals came to, and what the price does to others' sales. Of equal scores the lowest
+    price.
 
     Args:
         explanation: as for `optimizer.replay.replay_price`, with `portfolio`: `options` (ticks, rising), `revenue`,
-            `profit`, `change` and `price`.
+            `profit`, `change` and `price`,
+            and `cross` where effects on others were counted.
 
     Raises:
         ValueError: `why_not` says why.
@@ -42,6 +45,7 @@ def replay_portfolio(explanation: Mapping[str, Any]) -> ReplayResult:
         + recorded["profit"] * each.profit
         - recorded["change"] * (each.ticks != inputs["current_price_ticks"])
         + recorded["price"] * each.ticks
+        + recorded.get("cross", 0.0) * math.log(each.ticks / inputs["current_price_ticks"])
         for each in scored
     ]
     best = charged.index(max(charged))

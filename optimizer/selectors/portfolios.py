@@ -15,16 +15,18 @@ def _at_most(fraction: float) -> str:
 
 
 def certificate_words(run: OptimizationRun) -> str:
-    """Return how good the prices are that were chosen for a run's goals; empty for a run without."""
+    """Return how good the prices are that were chosen for a run's goals, and whether they count what prices do to other
+    products; empty for a run without."""
     found = run.portfolio
     if "gap" not in found:
         return ""
     gap = float(found["gap"])
     objective = run.get_objective_display().lower()
-    return (
+    certificate = (
         f"Of {found['options']:,} admissible prices for {found['skus']:,} products, no choice that meets the goals "
         f"brings more than {_at_most(gap / (1 - gap))} more {objective}."
     )
+    return f"{certificate} {found['cross']['words']}" if "cross" in found else certificate
 
 
 def goal_words(run: OptimizationRun) -> list[str]:

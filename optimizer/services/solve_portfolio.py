@@ -15,6 +15,7 @@ from catalog.selectors.price_groups import RelatedListings, related_listings
 from optimizer.engine.joint import expectations_at
 from optimizer.engine.portfolio import (
     ChangeBudget,
+    CrossPairs,
     Goal,
     GoalsUnmet,
     MarginRate,
@@ -24,7 +25,8 @@ from optimizer.engine.portfolio import (
     ShadowPrice,
     price_portfolio,
 )
-from optimizer.models import OptimizationRun, Recommendation
+from optimizer.models import OptimizationRun, Recommendation, TrainingJob
+from optimizer.selectors.cross_elasticities import cross_elasticities, newest_cross_job
 from optimizer.services.recorded_run import RecordedRun
 from optimizer.services.reprice import reprice, store_repriced
 from optimizer.services.run_steps import RunStep, do_once
@@ -40,7 +42,8 @@ def solve_portfolio(*, run_id: uuid.UUID, now: datetime) -> bool:
     """Choose the prices of a run that has goals together, once; False where there is nothing to do.
 
     After the related prices. Works from what the chunks recorded; families and ladders keep their relation, prices that
-    a person or a markdown plan holds count nowhere. Goals that cannot be met leave the prices as they are: the run is
+    a person or a markdown plan holds count nowhere. What a price does to the sales of others counts where the newest
+    job of kind `cross` learned it. Goals that cannot be met leave the prices as they are: the run is
     then held, with what could be met.
     """
     return do_once(STEP, run_id=run_id, now=now, work=_solve)
@@ -52,6 +55,7 @@ class _Shop:
 
     run: OptimizationRun
     recorded: RecordedRun
+    cross_job: TrainingJob | None
 
     def goals(self) -> list[Goal]:
         """Return the run's goals over the rows that can be priced."""
@@ -76,11 +80,22 @@ class _Shop:
             group = np.where(self.recorded.is_kvi[priced], group, -1)
         return PriceIndex(group=group.astype(np.int64), names=[*map(str, names)], low=low, high=high, name=name)
 
+    def cross(self) -> CrossPairs | None:
+        """Return what the newest job learned of the run's listings; None where it learned nothing of them."""
+        if self.cross_job is None:
+            return None
+        found, listing = cross_elasticities(job=self.cross_job), self.recorded.listing
+        found = found[np.isin(found["listing"], listing) & np.isin(found["other"], listing)]
+        if len(found) == 0:
+            return None
+        demand_of, price_of = (np.searchsorted(listing, found[name]) for name in ("listing", "other"))
+        return CrossPairs(demand_of=demand_of, price_of=price_of, elasticity=found["mean"])
+
 
 def _solve(run: OptimizationRun) -> None:
     if not run.goals:
         return
-    shop = _Shop(run, RecordedRun.read(run))
+    shop = _Shop(run, RecordedRun.read(run), newest_cross_job(channel=run.channel))
     if (shop.recorded.alone == MISSING).all():
         return
     groups = shop.recorded.complete(related_listings(channel=run.channel))
@@ -91,6 +106,7 @@ def _solve(run: OptimizationRun) -> None:
             alone=shop.recorded.alone,
             objective=run.objective,
             related=shop.recorded.related(groups),
+            cross=shop.cross(),
             device=settings.PRICING_DEVICE,
         )
     except GoalsUnmet as error:
@@ -98,17 +114,18 @@ def _solve(run: OptimizationRun) -> None:
     else:
         _write(shop, found)
         _tell_relatives(shop, found, groups)
-        run.portfolio = _certificate(run, found)
+        run.portfolio = _certificate(shop, found)
     run.save(update_fields=["portfolio"])
 
 
-def _certificate(run: OptimizationRun, found: PortfolioPrices) -> dict[str, Any]:
+def _certificate(shop: _Shop, found: PortfolioPrices) -> dict[str, Any]:
     """Return how good the choice is and what each goal costs, JSON-able; money in the channel's currency."""
+    run = shop.run
     exponent, result = run.channel.currency_exponent, found.result
     is_money = run.objective != OptimizationRun.Objective.MARKET_SHARE
     unit = 10.0**-exponent if is_money else 1.0
     dearest = sorted(found.shadow_prices, key=lambda price: -price.costs)[:TOLD_AT_MOST]
-    return {
+    certificate = {
         "skus": len(found.rows),
         "options": int(found.ladder.distinct.sum()),
         "value": result.value * unit,
@@ -117,17 +134,39 @@ def _certificate(run: OptimizationRun, found: PortfolioPrices) -> dict[str, Any]
         "steps": result.steps,
         "goals": [_told(price, run, is_money, unit) for price in dearest],
     }
+    if found.effects is not None and shop.cross_job is not None:
+        certificate["cross"] = {
+            "job": str(shop.cross_job),
+            "skus": int(np.count_nonzero(found.effects.value)),
+            "value": found.brought_to_others * unit,
+            "words": _cross_words(found, run, is_money),
+        }
+    return certificate
 
 
 def _told(price: ShadowPrice, run: OptimizationRun, is_money: bool, unit: float) -> dict[str, Any]:
-    exponent = run.channel.currency_exponent
-
-    def amount(value: float) -> str:
-        return f"{ticks_text(round(value), exponent)} {run.channel.currency}"
-
-    objective = f"{run.get_objective_display().lower()} a week" if is_money else "units a week"
-    words = price.sentence(amount if is_money else lambda units: f"{units:,.1f}", objective)
+    words = price.sentence(lambda value: _amount(value, run, is_money), _objective(run, is_money))
     return {"goal": price.goal, "group": price.group, "costs": price.costs * unit, "words": words}
+
+
+def _cross_words(found: PortfolioPrices, run: OptimizationRun, is_money: bool) -> str:
+    assert found.effects is not None
+    acting, brought = int(np.count_nonzero(found.effects.value)), found.brought_to_others
+    more = "more" if brought >= 0 else "less"
+    return (
+        f"What {acting:,} {'price does' if acting == 1 else 'prices do'} to the sales of other products is counted: "
+        f"{_amount(abs(brought), run, is_money)} {more} {_objective(run, is_money)}."
+    )
+
+
+def _amount(value: float, run: OptimizationRun, is_money: bool) -> str:
+    if not is_money:
+        return f"{value:,.1f}"
+    return f"{ticks_text(round(value), run.channel.currency_exponent)} {run.channel.currency}"
+
+
+def _objective(run: OptimizationRun, is_money: bool) -> str:
+    return f"{run.get_objective_display().lower()} a week" if is_money else "units a week"
 
 
 def _write(shop: _Shop, found: PortfolioPrices) -> None:
@@ -154,8 +193,8 @@ def _write_some(shop: _Shop, found: PortfolioPrices, places: Ints) -> None:
 
 def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
     """Return what a replay needs beside the SKU's own inputs."""
-    ladder, charges = found.ladder, found.charges
-    return {
+    ladder, charges, effects = found.ladder, found.charges, found.effects
+    recorded = {
         "options": ladder.ticks[place][ladder.distinct[place]].tolist(),
         "revenue": charges.revenue,
         "profit": charges.profit,
@@ -164,6 +203,10 @@ def _recorded(found: PortfolioPrices, place: int) -> dict[str, Any]:
         "together": bool(found.together[place]),
         "mended": bool(found.result.mended[place]),
     }
+    if effects is not None:
+        charged = charges.revenue * effects.revenue + charges.profit * effects.profit
+        recorded["cross"] = float((effects.value + charged)[place])
+    return recorded
 
 
 def _tell_relatives(shop: _Shop, found: PortfolioPrices, groups: Sequence[RelatedListings]) -> None:

@@ -1,7 +1,10 @@
 """Runs with goals: prices chosen together, explained, replayed, done once; or held with what could be met."""
 
 from decimal import Decimal
+from itertools import pairwise
+from itertools import product as combinations
 
+import numpy as np
 import pytest
 from django.db import IntegrityError
 from django.db.models import F, Q
@@ -9,9 +12,11 @@ from django.utils import timezone
 
 from catalog.models import Category, CompetitorPrice, Listing, PriceChange, PriceGroup, PriceGroupMember
 from catalog.models.listing import PriceSource
-from optimizer.models import OptimizationRun, Recommendation, RunGoals
+from optimizer.engine.cross_price import joint_prices
+from optimizer.models import CrossElasticity, OptimizationRun, Recommendation, RunGoals, TrainingJob
 from optimizer.portfolio_replay import replay_portfolio, why_not
 from optimizer.selectors.explanations import explanation_of
+from optimizer.selectors.portfolios import certificate_words
 from optimizer.services.open_run import open_run
 from optimizer.services.optimize_chunk import MAX_ATTEMPTS, optimize_chunk
 from optimizer.services.solve_portfolio import solve_portfolio
@@ -228,3 +233,108 @@ def test_a_run_over_some_listings_has_no_goals():
 def test_goals_that_contradict_themselves_are_refused_by_the_database():
     with pytest.raises(IntegrityError, match="goals_index_not_crossed"):
         RunGoals.objects.create(channel=make_channel(), index_low=Decimal("1.1"), index_high=Decimal("1.0"))
+
+
+def learned(pairs, *, status="done", channel=None) -> TrainingJob:
+    """Make a job that learned elasticities between listings, by (whose demand, whose price)."""
+    now = timezone.now()
+    job = TrainingJob.objects.create(
+        channel=channel or make_channel(), kind="cross", status=status, created_at=now, finished_at=now
+    )
+    CrossElasticity.objects.bulk_create(
+        CrossElasticity(job=job, listing=demand, other=price, mean=mean, sd=0.05, probability=0.95)
+        for (demand, price), mean in pairs.items()
+    )
+    return job
+
+
+def each_other(one, two, mean):
+    return {(one, two): mean, (two, one): mean}
+
+
+def prices(run) -> dict[int, Decimal]:
+    return dict(Recommendation.objects.filter(run=run).values_list("listing", "price"))
+
+
+def a_loose_goal() -> None:
+    RunGoals.objects.create(channel=make_channel(), least_revenue_change=Decimal("-0.50"))
+
+
+@pytest.mark.parametrize("elasticity", [0.5, -0.3])
+def test_substitutes_are_dearer_and_complements_cheaper_than_alone_near_the_joint_best(elasticity):
+    a_loose_goal()
+    listings = [make_listing(unit_cost=Decimal(cost)) for cost in ("5.40", "5.20")]
+    stranger = make_listing(unit_cost=Decimal("5.30"))
+    alone = prices(finished([*listings, stranger], publishes=False))
+    job = learned(each_other(*listings, elasticity))
+    run = finished([*listings, stranger], publishes=False)
+    together = prices(run)
+    assert together[stranger.pk] == alone[stranger.pk]
+    for listing in listings:
+        assert (together[listing.pk] - alone[listing.pk]) * (1 if elasticity > 0 else -1) > 0
+    recorded = [Recommendation.objects.get(run=run, listing=each).explanation["replay"] for each in listings]
+    options = [row["portfolio"]["options"] for row in recorded]
+    own = np.diag([row["elasticity_mean"] for row in recorded])
+    shop = {
+        "elasticity": own + elasticity * (1 - np.eye(2)),
+        "price": np.array([1_000.0, 1_000.0]),
+        "unit_cost": np.array([row["cost_units"] / 100 for row in recorded]),
+        "demand": np.array([row["demand"] for row in recorded]),
+    }
+
+    def profit(pair) -> float:
+        units = shop["demand"] * np.exp(shop["elasticity"] @ np.log(np.array(pair) / shop["price"]))
+        return float(((np.array(pair) - shop["unit_cost"]) * units).sum())
+
+    before, after = ([float(found[each.pk]) * 100 for each in listings] for found in (alone, together))
+    most = max(profit(pair) for pair in combinations(*options))
+    best = joint_prices(**shop, candidates=np.array(options, dtype=float))
+    assert best.profit == pytest.approx(most)
+    assert profit(after) - profit(before) > 0.8 * (most - profit(before)) > 0
+    np.testing.assert_allclose(after, best.price, rtol=0.04)
+    cross = run.portfolio["cross"]
+    assert (cross["job"], cross["skus"]) == (str(job), 2) and cross["value"] != 0
+    assert run.portfolio["value"] == pytest.approx(run.guard_numbers["profit_after"] + cross["value"], rel=1e-6)
+
+
+def test_what_prices_do_to_others_is_said_and_their_prices_replay():
+    RunGoals.objects.create(channel=make_channel(), least_revenue_change=Decimal("0.01"), most_changes=16)
+    listings = a_shop(20)
+    pairs = {}
+    for one, two in pairwise(listings):
+        pairs |= each_other(one, two, 0.3)
+    learned(pairs)
+    run = finished(listings)
+    assert run.status == "succeeded", run.error
+    cross = run.portfolio["cross"]
+    assert cross["skus"] == 20
+    assert certificate_words(run).endswith(
+        f" What 20 prices do to the sales of other products is counted: {abs(cross['value']):.2f} GBP "
+        f"{'more' if cross['value'] >= 0 else 'less'} profit a week."
+    )
+    moved = Recommendation.objects.filter(run=run, binding_rule="portfolio")
+    plain = [row for row in moved if not why_not(row.explanation["replay"])]
+    assert len(plain) > 3
+    for row in plain:
+        replay = row.explanation["replay"]
+        assert replay["portfolio"]["cross"] > 0 and replay_portfolio(replay).confirmed
+    without = [row.explanation["replay"] for row in plain]
+    for each in without:
+        each["portfolio"]["cross"] = 0.0
+    assert not all(replay_portfolio(each).confirmed for each in without), "the effects decided some of them"
+
+
+def test_a_job_that_failed_or_learned_nothing_of_the_runs_listings_changes_nothing():
+    RunGoals.objects.create(channel=make_channel(), least_revenue_change=Decimal("0.01"), most_changes=7)
+    listings = a_shop()
+    plain = finished(listings, publishes=False)
+    elsewhere = make_channel("shop")
+    learned(each_other(*listings[:2], 0.5), status="failed")
+    learned(each_other(*listings[:2], 0.5), channel=elsewhere)
+    same = finished(listings, publishes=False)
+    assert same.portfolio == plain.portfolio and prices(same) == prices(plain)
+    learned(each_other(*listings[:2], 0.5))
+    learned({(listings[0], make_listing(channel=elsewhere)): 0.5})
+    newest = finished(listings, publishes=False)
+    assert newest.portfolio == plain.portfolio and "cross" not in newest.portfolio
+    assert prices(newest) == prices(plain)

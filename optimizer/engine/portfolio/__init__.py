@@ -3,6 +3,7 @@
 `price_portfolio` takes what `optimize_ticks` takes, and goals; `optimize_portfolio` any options with values and usages.
 """
 
+from .cross_effects import CrossEffects, CrossPairs
 from .goals import ChangeBudget, Goal, MarginRate, PriceIndex, RevenueFloor, ShadowPrice
 from .ladder import PriceLadder
 from .portfolio import Chain, Coupling, Portfolio
@@ -14,6 +15,8 @@ __all__ = [
     "Chain",
     "ChangeBudget",
     "Coupling",
+    "CrossEffects",
+    "CrossPairs",
     "Goal",
     "GoalsUnmet",
     "MarginRate",

@@ -13,6 +13,7 @@ from ..devices import ComputeDevice, resolve_device
 from ..joint import RelatedSkus
 from ..objectives import objective_named
 from ..pricing_arrays import Floats, PricingInputs
+from .cross_effects import CrossEffects, CrossPairs, log_moves
 from .goals import Charges, Goal, ShadowPrice
 from .ladder import POINTS, PriceLadder
 from .portfolio import Coupling, Portfolio
@@ -35,7 +36,8 @@ class PortfolioPrices:
         shadow_prices: what each goal costs.
         charges: what the goals make of each priced SKU's score: nearly all SKUs have the option of the highest.
         together: (priced SKU,) bool, those that choose with relatives, or keep the price that they share with them.
-        ladder: the options, one row a priced SKU.
+        ladder: the options, one row a priced SKU; with what they do to others where ``effects`` are counted.
+        effects: what each priced SKU's price does to others; None where that is not counted.
     """
 
     ticks: Ints
@@ -45,6 +47,14 @@ class PortfolioPrices:
     charges: Charges
     together: NDArray[np.bool_]
     ladder: PriceLadder
+    effects: CrossEffects | None = None
+
+    @property
+    def brought_to_others(self) -> float:
+        """Return what the prices do to others' objective, against the prices in force."""
+        if self.effects is None:
+            return 0.0
+        return float(self.effects.value @ np.log(self.ticks[self.rows] / self.ladder.current))
 
 
 def price_portfolio(
@@ -54,6 +64,7 @@ def price_portfolio(
     alone: Ints,
     objective: str = "profit",
     related: Sequence[RelatedSkus] = (),
+    cross: CrossPairs | None = None,
     device: str | ComputeDevice = "auto",
     points: int = POINTS,
     tolerance: float = TOLERANCE,
@@ -69,6 +80,8 @@ def price_portfolio(
         alone: (sku,) int64 ticks, what `optimize_ticks` and then `solve_related` came to; `MISSING`: not priced.
         objective: `profit`, `revenue`, `market_share`, or another registered one.
         related: families and ladders, rows of the inputs.
+        cross: elasticities between SKUs, rows of the inputs; each option also brings what it does to others, to first
+            order, in the objective and in the goals. None: it does nothing to them.
         device: as for `resolve_device`.
         points: options a SKU.
         tolerance: the relative gap to reach.
@@ -93,7 +106,11 @@ def price_portfolio(
         may_stay=any(goal.lets_stay for goal in goals),
         points=points,
     )
-    value = _value(ladder, priced, objective)
+    value, effects = _value(ladder, priced, objective), None
+    if cross is not None and len(pairs := cross.at(place)):
+        effects = CrossEffects.of(pairs, priced, objective)
+        value += effects.value[:, None] * log_moves(ladder)
+        ladder = effects.counted_in(ladder)
     held = together.held
     value[held] = np.where(ladder.ticks[held] == alone[rows][held, None], value[held], -np.inf)
     asked = [goal.couplings(ladder) for goal in goals]
@@ -125,6 +142,7 @@ def price_portfolio(
         charges=charges,
         together=chosen_together,
         ladder=ladder,
+        effects=effects,
     )
 
 
