@@ -16,7 +16,7 @@ STORE_SQL = f"""
 INSERT INTO catalog_competitoroffer (listing_id, competitor, price, observed_at)
 SELECT listing, competitor, price, seen FROM {GIVEN_SQL} ORDER BY listing, competitor, seen
     ON CONFLICT (listing_id, competitor, observed_at) DO NOTHING
-RETURNING listing_id, competitor, observed_at
+RETURNING listing_id, competitor, price, observed_at
 """  # noqa: S608 (a constant of ours)
 OTHERS_SQL = f"""
 SELECT stored.listing_id, stored.competitor, stored.observed_at, stored.price
@@ -24,19 +24,20 @@ SELECT stored.listing_id, stored.competitor, stored.observed_at, stored.price
     ON stored.listing_id = given.listing AND stored.competitor = given.competitor AND stored.observed_at = given.seen
  WHERE stored.price <> given.price
 """  # noqa: S608
-NEWEST_SQL = """
+# Only what is new and newer than all of history: a price that a person deleted stays so, whatever is added before it.
+NEWEST_SQL = f"""
 INSERT INTO catalog_competitorprice (listing_id, competitor, price, observed_at, assumed)
-SELECT touched.listing, touched.competitor, newest.price, newest.observed_at, false
-  FROM (SELECT DISTINCT listing, competitor FROM unnest(%s::bigint[], %s::text[]) new(listing, competitor)) touched
- CROSS JOIN LATERAL (
-       SELECT price, observed_at FROM catalog_competitoroffer
-        WHERE listing_id = touched.listing AND competitor = touched.competitor ORDER BY observed_at DESC LIMIT 1
-  ) newest
- ORDER BY touched.listing, touched.competitor
+SELECT listing, competitor, price, seen, false
+  FROM (SELECT DISTINCT ON (listing, competitor) * FROM {GIVEN_SQL} ORDER BY listing, competitor, seen DESC) newest
+ WHERE seen = (
+       SELECT max(observed_at) FROM catalog_competitoroffer
+        WHERE listing_id = newest.listing AND competitor = newest.competitor
+  )
+ ORDER BY listing, competitor
     ON CONFLICT (listing_id, competitor) DO UPDATE
    SET price = excluded.price, observed_at = excluded.observed_at, assumed = false
  WHERE catalog_competitorprice.observed_at < excluded.observed_at
-"""
+"""  # noqa: S608
 
 
 class SeenOffer(NamedTuple):
@@ -71,12 +72,12 @@ def record_offers(*, offers: Sequence[SeenOffer]) -> RecordedOffers:
         for start in range(0, len(offers), CHUNK):
             columns = list(map(list, zip(*offers[start : start + CHUNK], strict=True)))
             cursor.execute(STORE_SQL, columns)
-            new = cursor.fetchall()
-            recorded.new.update(new)
+            new = list(map(SeenOffer._make, cursor.fetchall()))
+            recorded.new.update(offer.key for offer in new)
             cursor.execute(OTHERS_SQL, columns)
             recorded.other_price.update({tuple(key): price for *key, price in cursor.fetchall()})
-            # Of what was known nothing follows: a price that a person deleted stays so.
-            cursor.execute(NEWEST_SQL, [[listing for listing, _, _ in new], [name for _, name, _ in new]])
+            if new:
+                cursor.execute(NEWEST_SQL, list(map(list, zip(*new, strict=True))))
     return recorded
 
 

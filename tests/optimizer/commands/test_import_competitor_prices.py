@@ -133,6 +133,16 @@ def test_a_price_that_a_person_deleted_does_not_come_back_with_the_same_file(tmp
     assert CompetitorPrice.objects.get().price == 9
 
 
+def test_a_price_that_a_person_deleted_does_not_come_back_with_an_older_offer(tmp_path, shop):
+    imported(written(tmp_path, row("1.00", seen=SEEN + timedelta(days=2), sku="85123A")))
+    CompetitorPrice.objects.all().delete()
+    imported(written(tmp_path, row("9.00", seen=SEEN + timedelta(days=1), sku="85123A"), name="older.csv"))
+    assert CompetitorOffer.objects.count() == 2 and not CompetitorPrice.objects.exists()
+    both = [row("8.00", seen=SEEN, sku="85123A"), row("2.00", seen=SEEN + timedelta(days=3), sku="85123A")]
+    imported(written(tmp_path, *both, name="both.csv"))
+    assert CompetitorPrice.objects.get().price == 2
+
+
 def test_rows_in_another_order_and_file_are_the_same_rows(tmp_path, shop):
     rows = [row(sku="85123A"), row("3.00", sku="22423"), row("3.10", sku="22423", seen=SEEN + timedelta(hours=1))]
     imported(written(tmp_path, *rows))
