@@ -36,7 +36,10 @@ def import_week_conditions(*, channel: Channel, conditions: SkuWeeks) -> Conditi
     """
     _require_known(conditions)
     listings = dict(Listing.objects.filter(channel=channel).values_list("product__sku", "pk"))
-    known = [(listings[sku], week, numbers) for (sku, week), numbers in conditions.values.items() if sku in listings]
+    # In the order of the keys, as every writer of many rows: two imports at once wait instead of deadlocking.
+    known = sorted(
+        (listings[sku], week, numbers) for (sku, week), numbers in conditions.values.items() if sku in listings
+    )
     WeekConditions.objects.bulk_create(
         _rows(conditions.names, known),
         batch_size=BATCH,

@@ -1,10 +1,12 @@
 """What else moved demand, from a file: kept whole or not at all, the same file once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from catalog.models import WeekConditions
 from tests.factories import make_listing
@@ -72,3 +74,37 @@ def test_the_database_refuses_more_than_a_whole_week_of_promotion():
     listing = make_listing("A")
     with pytest.raises(IntegrityError, match="conditions_promotion_share"), transaction.atomic():
         WeekConditions.objects.create(listing=listing, week=date(2011, 1, 3), promotion=1.5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_that_waits_for_a_week_holds_no_later_one(tmp_path):
+    first = make_listing("A")
+    make_listing("B")
+    imported(tmp_path, "sku,week,promotion\nA,2011-01-03,0\nA,2011-01-10,0\nB,2011-01-03,0\n")
+
+    def imported_elsewhere():
+        try:
+            imported(tmp_path, "sku,week,promotion\nB,2011-01-03,1\nA,2011-01-10,1\nA,2011-01-03,1\n")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            WeekConditions.objects.select_for_update().get(listing=first, week=date(2011, 1, 3))
+            importing = pool.submit(imported_elsewhere)
+            wait_until_somebody_waits()
+            # Refused where the import has them already: with the row above, a deadlock.
+            later = WeekConditions.objects.select_for_update(nowait=True)
+            assert len(later.exclude(listing=first, week=date(2011, 1, 3))) == 2
+        importing.result(timeout=30)
+    assert [promotion for _, _, promotion, _ in stored()] == [1, 1, 1]
+
+
+def wait_until_somebody_waits():
+    for _ in range(300):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.1)
+    raise AssertionError("nobody waited for a lock")
