@@ -19,7 +19,8 @@ KEYS: Final = ("sku", "gtin", "name")
 COLUMNS: Final = (*REQUIRED, *KEYS)
 REJECTED: Final = ("row", "reason")  # what a file of rejected rows adds: mended, it can be given back as it is
 FIRST_ROW: Final = 2  # as a spreadsheet counts, the header being row 1
-NAME_LENGTH: Final = 100
+COMPETITOR_LENGTH: Final = 100
+NAME_LENGTH: Final = 300  # as long as a product's of ours can be
 TOLERANCE: Final = timedelta(minutes=5)
 """How far a competitor's clock may go before ours."""
 
@@ -82,10 +83,12 @@ def read_offer(texts: Mapping[str, str], *, channel: Channel, now: datetime) -> 
         raise RowRejected("too many cells: put text with commas in quotes")
     if NUL in "".join(row.values()):
         raise RowRejected("not a text: take the zero bytes out")
-    if not row["competitor"] or len(row["competitor"]) > NAME_LENGTH:
-        raise RowRejected(f"no competitor: give a name of at most {NAME_LENGTH} characters")
+    if not row["competitor"] or len(row["competitor"]) > COMPETITOR_LENGTH:
+        raise RowRejected(f"no competitor: give a name of at most {COMPETITOR_LENGTH} characters")
     if not any(row[key] for key in KEYS):
         raise RowRejected("no product: give its sku, gtin or name")
+    if len(row["name"]) > NAME_LENGTH and not row["sku"]:
+        raise RowRejected(f"name too long: {len(row['name']):,} characters; give at most {NAME_LENGTH}")
     price, observed_at = _price(row["price"], channel), _moment(row["observed_at"], now)
     if row["gtin"] and not row["sku"]:
         _check_gtin(row["gtin"])

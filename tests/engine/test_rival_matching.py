@@ -125,6 +125,12 @@ def test_nothing_to_match_and_nothing_to_match_with():
     assert matched("Mug", []) == "no product alike"
 
 
+def test_numbers_of_any_length_are_compared():
+    long = "1" * 5_000
+    assert matched(f"Mug {long}", [f"MUG {long}", "MUG 1"]) == f"MUG {long}"
+    assert matched("Toy car 4006381333931", ["TOY CAR 4006381333948"]) == "other size"
+
+
 @given(st.lists(st.text(max_size=30), max_size=5), st.text(max_size=30))
 def test_any_text_is_answered(shop, name):
     matched(name, shop)

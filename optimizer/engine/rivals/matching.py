@@ -30,7 +30,9 @@ LEAST_WORD_SCORE: Final = 75.0
 SCORES_AT_A_TIME: Final = 20_000_000
 """Some 80 MB."""
 
-SIZE: Final = re.compile(r"(?<![^\W_])(\d+(?:[.,]\d+)?)\s*(\"|[^\W\d_]+)?")
+SIZE: Final = re.compile(r"(?<![^\W_])(\d{1,18}(?:[.,]\d{1,18})?)\s*(\"|[^\W\d_]+)?")
+"""A barcode in a name still counts in full; Python refuses to read a number of thousands of digits."""
+
 WORD: Final = re.compile(r"[^\W_]+")
 PACK: Final = re.compile(r"\bs\s?/\s?(?=\d)|\bx\s?(?=\d)|(?<=\d)\s?x(?=\s?\d|\b)")
 """`s/4`, `x6`, `6 x`; a letter by itself elsewhere says which product it is: a door sign A, a size S."""

@@ -160,6 +160,7 @@ def test_bad_rows_say_why_and_good_ones_stay(tmp_path, shop):
         "in the future": [row(sku="85123A", seen=now + timedelta(minutes=10))],
         "no competitor": [row(competitor="", sku="85123A"), row(competitor="R" * 101, sku="85123A")],
         "no product": [row()],
+        "name too long": [row(name="mug " + "1" * 5_000), row(name="m" * 301)],
         "no such product": [row(sku="NONE")],
         "no GTIN": [row(gtin="036000291453", name="REGENCY CAKESTAND 3 TIER")],
         "too many cells": ["Rival,9,95,2026-03-01T09:00+00:00,85123A,,A mug\n"],
