@@ -125,6 +125,33 @@ def test_nothing_to_match_and_nothing_to_match_with():
     assert matched("Mug", []) == "no product alike"
 
 
+UNCLEAR = "size unclear: {} may mean thousands or a fraction; write it without comma or point"
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "said"),
+    [
+        ("Vase 1,000 ml", "Vase 1 ml", UNCLEAR.format("1,000")),
+        ("Vase 1 l", "Vase 1.000 ml", UNCLEAR.format("1.000")),
+        ("Vase 1,000 ml", "Vase 1.000 ml", UNCLEAR.format("1,000")),
+        ("1,000 napkins, 3 ply", "Napkins 3 ply 1000", UNCLEAR.format("1,000")),
+        ("Vase, 1,000ml", "Vase 1,000 ml", ""),
+        ("Pack of 1,000 napkins", "NAPKINS 1,000", ""),
+        ("Vase 1,000 ml", "Vase 1,000 g", UNCLEAR.format("1,000")),
+        ("Wine 0,750 l", "Wine 750 ml", ""),
+        ("Flour 1500.125 g", "Flour 1.500125 kg", ""),
+        ("Vase 1,000 ml", "Garden hose", "no product alike"),
+    ],
+)
+def test_a_number_that_may_mean_thousands_or_a_fraction_is_only_itself(name, product, said):
+    assert matched(name, [product]) == (said or product)
+
+
+def test_of_a_number_that_may_mean_two_the_same_text_decides():
+    shop = ["Vase 1 ml", "Vase 1,000 ml", "Vase 1 l"]
+    assert [matched(name, shop) for name in ("Vase (1,000 ml)", "Vase (1000 ml)")] == shop[1:]
+
+
 def test_numbers_of_any_length_are_compared():
     long = "1" * 5_000
     assert matched(f"Mug {long}", [f"MUG {long}", "MUG 1"]) == f"MUG {long}"

@@ -33,6 +33,9 @@ SCORES_AT_A_TIME: Final = 20_000_000
 SIZE: Final = re.compile(r"(?<![^\W_])(\d{1,18}(?:[.,]\d{1,18})?)\s*(\"|[^\W\d_]+)?")
 """A barcode in a name still counts in full; Python refuses to read a number of thousands of digits."""
 
+UNCLEAR: Final = re.compile(r"(?!0)\d{1,3}[.,]\d{3}")
+"""`1,000`: one or a thousand, as the country writes it. `0.750` and `1500.125` are clear."""
+
 WORD: Final = re.compile(r"[^\W_]+")
 PACK: Final = re.compile(r"\bs\s?/\s?(?=\d)|\bx\s?(?=\d)|(?<=\d)\s?x(?=\s?\d|\b)")
 """`s/4`, `x6`, `6 x`; a letter by itself elsewhere says which product it is: a door sign A, a size S."""
@@ -58,8 +61,11 @@ UNITS: Final[Mapping[str, tuple[str, Fraction]]] = {
 BY_GTIN, BY_NAME = "gtin", "name"
 NONE_ALIKE: Final = "no product alike"
 OTHER_SIZE: Final = "other size"
+UNCLEAR_SIZE: Final = "size unclear: {} may mean thousands or a fraction; write it without comma or point"
 
 Sizes = tuple[tuple[str, Fraction], ...]
+"""Of each number its kind (empty where it has no unit) and its amount in the first unit of that kind; of an unclear one
+its text and 0, so that it is the same as nothing but itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def match_offers(
 
     A GTIN decides where both sides have one. A name is matched where its score is `least_score` or more and
     `least_lead` before that of any other product of the same sizes, every number in the two names agrees, and neither
-    has a word of its own that the other says otherwise (red, blue).
+    has a word of its own that the other says otherwise (red, blue). A number like 1,000 agrees only with its own text.
 
     Use it before offers are stored: a wrong match is a wrong competitor price, a missing one only a gap.
 
@@ -141,18 +147,21 @@ def _by_gtin(offer: Named, first_of: Mapping[str, int]) -> Match | None:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """Hold a name as it is compared: its words without numbers, and what its numbers say."""
+    """Hold a name as it is compared: its words without numbers, what its numbers say, and which is unclear."""
 
     words: frozenset[str]
     text: str
     sizes: Sizes
+    unclear: str
 
     @classmethod
     def of(cls, name: str) -> "_Name":
         plain = PACK.sub(" ", _plain(name))
-        sizes = tuple(sorted(_size(*found) for found in SIZE.findall(plain)))
+        found = SIZE.findall(plain)
+        sizes = tuple(sorted(_size(number, unit) for number, unit in found))
+        unclear = next((number for number, _ in found if UNCLEAR.fullmatch(number)), "")
         words = [word for word in WORD.findall(SIZE.sub(_without_size, plain)) if word not in NO_WORDS]
-        return cls(frozenset(words), " ".join(sorted(words)), sizes)
+        return cls(frozenset(words), " ".join(sorted(words)), sizes, unclear)
 
     def contradicts(self, other: "_Name") -> bool:
         """Whether each has words of its own and they are not the same ones written otherwise."""
@@ -169,6 +178,8 @@ def _plain(name: str) -> str:
 
 def _size(number: str, unit: str) -> tuple[str, Fraction]:
     kind, factor = UNITS.get(unit, ("", Fraction(1)))
+    if UNCLEAR.fullmatch(number):
+        return f"{number} {unit if kind else ''}", Fraction(0)
     return kind, Fraction(number.replace(",", ".")) * factor
 
 
@@ -211,7 +222,8 @@ class _Names:
             return Match(reason=NONE_ALIKE, score=best)
         fitting = sorted((row for row in alike if self.names[row].sizes == name.sizes), key=lambda row: -scores[row])
         if not fitting or scores[fitting[0]] < self.least_score:
-            return Match(reason=OTHER_SIZE, score=best)
+            unclear = next(filter(None, [name.unclear, *(self.names[row].unclear for row in good)]), "")
+            return Match(reason=UNCLEAR_SIZE.format(unclear) if unclear else OTHER_SIZE, score=best)
         first, *others = fitting
         if others and scores[first] - scores[others[0]] < self.least_lead:
             both = ", ".join(self.products[row].name for row in (first, others[0]))
