@@ -119,7 +119,7 @@ def test_a_demo_killed_again_and_again_ends_as_an_undisturbed_one(shops):
     output = undisturbed.finish_demo()
     assert "3,340 of 3,401" in output and "replayed from its inputs" in output
     report = (undisturbed.home / "report.html").read_text()
-    assert report.count("<svg") == 4
+    assert report.count("<svg") == 5
     assert not re.search(r"<(script|link|img|iframe)|src=|url\(['\"]?http|@import", report)  # self-contained
 
     assert sum(killed.kill_demo_after(*moment) for moment in KILLED_AFTER) >= 3

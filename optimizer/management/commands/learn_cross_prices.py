@@ -9,7 +9,7 @@ from rich.table import Table
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.cross_words import pairs_words
-from optimizer.services.open_training import CannotTrain, open_cross
+from optimizer.services.open_training import CannotTrain, busy_words, open_cross
 
 
 class Command(BaseCommand):
@@ -31,8 +31,8 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         with Console(stderr=True).status("learn"):
             job = run_training(job_id=job.pk, clock=timezone.now)
-        if job.error:
-            raise CommandError(job.error, returncode=2)
+        if job.error or job.finished_at is None:
+            raise CommandError(job.error or busy_words(job), returncode=2)
         _show(job.result)
 
 
