@@ -10,7 +10,15 @@ from django.conf import settings
 from catalog.guardrails import Ints
 from optimizer.engine import DemandPanel
 from optimizer.engine.threads import one_thread
-from optimizer.engine.validation import Backtest, ElasticityPosterior, Recovered, Recovery, backtest, recover
+from optimizer.engine.validation import (
+    Backtest,
+    ElasticityPosterior,
+    Recovered,
+    Recovery,
+    TooLittleToTry,
+    backtest,
+    recover,
+)
 from optimizer.models import ElasticityFit
 from optimizer.services.channel_sales import ChannelSales
 from optimizer.services.demand_methods import Config, config_from_dict, learn_demand
@@ -39,7 +47,7 @@ def _recovery(config: Config, sales: ChannelSales) -> dict[str, Any]:
     try:
         with one_thread():
             found = recover(belief, sales.panel, learn, skus=RECOVERY_SKUS, points=POINTS, seed=SEED)
-    except ValueError:
+    except TooLittleToTry:
         return {}
     return {"recovery": _recovery_as_dict(found)}
 
@@ -57,7 +65,7 @@ def _backtest(config: Config, sales: ChannelSales) -> dict[str, Any]:
                 held_weeks=HELD_OUT_WEEKS,
                 seed=SEED,
             )
-    except ValueError:
+    except TooLittleToTry:
         return {}
     return {"backtest": _backtest_as_dict(found, sales)}
 

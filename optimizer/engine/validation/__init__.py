@@ -2,7 +2,15 @@
 
 from .backtest import Backtest, backtest
 from .calibration import calibration
-from .price_changes import Comparison, DemandLine, changed_prices, compare, price_change_errors, split_by_time
+from .price_changes import (
+    Comparison,
+    DemandLine,
+    TooLittleToTry,
+    changed_prices,
+    compare,
+    price_change_errors,
+    split_by_time,
+)
 from .recovery import DemandBelief, ElasticityPosterior, Recovered, Recovery, recover
 from .simple_methods import simple_methods
 
@@ -14,6 +22,7 @@ __all__ = [
     "ElasticityPosterior",
     "Recovered",
     "Recovery",
+    "TooLittleToTry",
     "backtest",
     "calibration",
     "changed_prices",

@@ -10,7 +10,15 @@ from catalog.guardrails import Ints
 
 from ..demand_panel import DemandPanel
 from ..pricing_arrays import Floats
-from .price_changes import Comparison, DemandLine, changed_prices, compare_errors, price_change_errors, split_by_time
+from .price_changes import (
+    Comparison,
+    DemandLine,
+    TooLittleToTry,
+    changed_prices,
+    compare_errors,
+    price_change_errors,
+    split_by_time,
+)
 from .simple_methods import simple_methods
 
 METHOD: Final = "method"
@@ -74,7 +82,7 @@ def backtest(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: too few weeks, or no price changed in those to predict; the message says what to give.
+        TooLittleToTry: too few weeks, or no price changed in those to predict; the message says what to give.
 
     Source: Tashman (2000), "Out-of-sample tests of forecasting accuracy" (rolling origin, recalibrated).
     """
@@ -85,7 +93,9 @@ def backtest(
     found = {start: rows for start, rows in of_origin.items() if len(rows.sku)}
     if not found:
         weeks = least_weeks + held_weeks
-        raise ValueError(f"nothing to predict: give {weeks} weeks or more, with prices that change in the last ones")
+        raise TooLittleToTry(
+            f"nothing to predict: give {weeks} weeks or more, with prices that change in the last ones"
+        )
     sku = np.concatenate([rows.sku for rows in found.values()])
     names = next(iter(found.values())).errors
     errors = {name: np.concatenate([rows.errors[name] for rows in found.values()]) for name in names}

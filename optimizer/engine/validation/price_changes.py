@@ -17,6 +17,10 @@ LEAST_CHANGE: Final = 0.05
 LEAST_ROWS_A_WEEK: Final = 5
 
 
+class TooLittleToTry(ValueError):
+    """A method cannot be tried on these sales; the message says what to give."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandLine:
     """Hold what is predicted of each SKU: ln units = level + elasticity·(ln p − reference), (sku,) float64 each."""
@@ -86,14 +90,14 @@ def compare(
     The interval is by bootstrap over SKUs, whose weeks are related.
 
     Raises:
-        ValueError: no held-out price is away from the training mean, or too few rows; the message says what to give.
+        TooLittleToTry: no held-out price is away from the training mean, or too few rows.
 
     Source: Efron & Tibshirani (1993), ch. 13 (percentile interval).
     """
     errors = [np.abs(price_change_errors(each, held)) for each in (line, other)]
     used = changed_prices(held, other.reference) & np.isfinite(errors[0]) & np.isfinite(errors[1])
     if not used.any():
-        raise ValueError(f"no held-out price is {LEAST_CHANGE:.0%} or more from its mean: hold more weeks out")
+        raise TooLittleToTry(f"no held-out price is {LEAST_CHANGE:.0%} or more from its mean: hold more weeks out")
     ours, others = (each[used] for each in errors)
     return compare_errors(ours, others, held.sku[used], probability=probability, draws=draws, seed=seed)
 
@@ -104,12 +108,12 @@ def compare_errors(
     """Compare absolute errors of two predictions of the same rows, (row,) each, as `compare` does.
 
     Raises:
-        ValueError: one of them has no error at all.
+        TooLittleToTry: one of them has no error at all.
     """
     skus, place = np.unique(sku, return_inverse=True)
     sums: Floats = np.stack([np.bincount(place, each) for each in (errors, other_errors)]).astype(np.float64)
     if not (sums.sum(1) > 0).all():
-        raise ValueError("a prediction has no error at all: hold more weeks out")
+        raise TooLittleToTry("a prediction has no error at all: hold more weeks out")
     drawn = _resampled(sums, draws, seed)
     improvements = 1 - drawn[0] / np.maximum(drawn[1], 1e-12)
     low, high = np.quantile(improvements, [1 - probability, probability])

@@ -11,6 +11,7 @@ from catalog.guardrails import Ints
 
 from ..demand_panel import DemandPanel
 from ..pricing_arrays import Floats
+from .price_changes import TooLittleToTry
 
 PROBABILITIES: Final = (0.5, 0.8, 0.9, 0.95)
 LEAST_SKUS: Final = 12
@@ -110,7 +111,7 @@ def recover(
         seed: of all draws.
 
     Raises:
-        ValueError: fewer than twelve SKUs have sales.
+        TooLittleToTry: fewer than twelve SKUs have sales.
 
     Source: Talts et al. (2018), "Validating Bayesian inference algorithms with simulation-based calibration"; here the
     draws are from what was learned in the place of the prior.
@@ -118,7 +119,7 @@ def recover(
     rng = np.random.default_rng(seed)
     sold = np.unique(panel.sku)
     if len(sold) < LEAST_SKUS:
-        raise ValueError(f"{len(sold)} SKUs have sales: give {LEAST_SKUS} or more")
+        raise TooLittleToTry(f"{len(sold)} SKUs have sales: give {LEAST_SKUS} or more")
     chosen = sold if len(sold) <= skus else np.sort(rng.choice(sold, skus, replace=False))
     simulated, truth = _simulated(belief, panel.of(chosen), chosen, rng)
     found, price_sd = learn(simulated, chosen), _log_price_sd(simulated)
