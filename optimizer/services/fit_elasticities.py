@@ -26,8 +26,9 @@ def fit_channel(
     method: str = ElasticityFit.Method.INDEPENDENT,
     config: Config | None = None,
     author: User | None = None,
+    sales: ChannelSales | None = None,
 ) -> ElasticityFit:
-    """Fit the channel's weekly sales and store a posterior for each listing that sold; return the fit.
+    """Fit the channel's weekly sales, read here where not given, and store a posterior for each listing that sold.
 
     The same sales under the same configuration are fitted once. One transaction: a fit is there with all its estimates
     or not at all. It is a candidate: `optimizer.services.promote_fit` has it go live.
@@ -36,7 +37,7 @@ def fit_channel(
         NothingToLearnFrom: the channel has no sales.
     """
     config = config or default_config(method, settings.PRICING_DEVICE)
-    sales, of_fit = channel_sales(channel=channel), config_as_dict(method, config)
+    sales, of_fit = sales or channel_sales(channel=channel), config_as_dict(method, config)
     fingerprint = _fingerprint(sales, method, of_fit)
     if known := ElasticityFit.objects.filter(channel=channel, fingerprint=fingerprint).first():
         return known

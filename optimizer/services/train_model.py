@@ -10,6 +10,7 @@ from catalog.models import Channel
 from optimizer.models import ElasticityFit
 from optimizer.models.training import JUDGING, LEARNING, PROMOTING
 from optimizer.selectors.live_models import live_fit
+from optimizer.services.channel_sales import channel_sales
 from optimizer.services.demand_methods import Config, config_from_dict
 from optimizer.services.evaluate_fit import evaluate_fit
 from optimizer.services.fit_elasticities import fit_channel
@@ -39,9 +40,10 @@ def train_model(
         method, config = live.method, config_from_dict(live.method, live.config, settings.PRICING_DEVICE)
     method = method or ElasticityFit.Method.HIERARCHICAL
     at(LEARNING)
-    fit = fit_channel(channel=channel, now=now, method=method, config=config, author=author)
+    sales = channel_sales(channel=channel)
+    fit = fit_channel(channel=channel, now=now, method=method, config=config, author=author, sales=sales)
     at(JUDGING)
-    fit = evaluate_fit(fit=fit, now=now)
+    fit = evaluate_fit(fit=fit, now=now, sales=sales)
     at(PROMOTING)
     try:
         return promote_fit(fit_id=fit.pk, author=author, now=now), None
