@@ -1,8 +1,10 @@
-"""Prices over a horizon with a stock that is not refilled: the exact optimum and simple policies.
+"""Prices over a horizon with a stock that is not refilled: the exact optimum, simple policies, and an environment.
 
-The mathematics are in docs/math.md.
+The environment is imported by its own name, `optimizer.engine.horizon.environment`: it needs the extra `rl`. The
+mathematics are in docs/math.md.
 """
 
+from .batch import HorizonBatch
 from .draw import ProblemRanges, draw_problems
 from .dynamic_programme import Solution, evaluate_policy, solve_free_choice, solve_steps
 from .ladder import ACTIONS, STEP
@@ -14,6 +16,7 @@ from .share import share_of_optimum
 __all__ = [
     "ACTIONS",
     "STEP",
+    "HorizonBatch",
     "HorizonProblem",
     "Policy",
     "ProblemRanges",
