@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .ladder import Ladder
+from .ladder import ACTIONS, Ladder
 from .observation import Observations, Observer
 from .policy import Policy
 from .problem import Bools, Floats, HorizonProblem, Ints
@@ -73,7 +73,12 @@ class HorizonBatch:
         Returns:
             What is seen, (n,) reward in money, and (n,) whether the problem has ended. One that had ended before
             stays as it was, with reward 0, until it is begun anew.
+
+        Raises:
+            ValueError: an action is none of the five, or there are not n.
         """
+        if action.shape != self.rung.shape or not ((action >= 0) & (action < len(ACTIONS))).all():
+            raise ValueError(f"action: give {len(self.rung)} numbers from 0 to {len(ACTIONS) - 1}")
         reward = self.play(self.ladder.stepped(self.rung, action))
         return self.observation(), reward, self.done
 

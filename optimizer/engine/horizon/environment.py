@@ -27,7 +27,7 @@ class PricingEnvironment(gymnasium.Env[Observations, np.int64]):
         problem: a batch of one.
 
     Raises:
-        ValueError: the batch has another size.
+        ValueError: the batch has another size; in `step`, the action is none of the five.
     """
 
     def __init__(self, problem: HorizonProblem) -> None:

@@ -19,7 +19,7 @@ def best_static_price(problem: HorizonProblem, *, by_steps: bool = False) -> Pol
     Args:
         by_steps: whether the price is gone to by the five steps, from the starting price, or taken at once.
 
-    Source: Gallego and van Ryzin (1994), section 4: near the optimum where much is sold.
+    Source: Gallego and van Ryzin (1994), fixed-price heuristics: near the optimum where much is sold.
     """
     ladder = Ladder.of(problem)
     rungs = ladder.price.shape[1]
@@ -40,7 +40,7 @@ def resolved_fluid(problem: HorizonProblem) -> Policy:
     mean. Season and competitor are factors on demand, so that one price for all that is left is best in the fluid
     model without a ladder: the larger of its margin's optimum and the price that runs out of stock at the end.
 
-    Source: Gallego and van Ryzin (1994), sections 4 and 5; Talluri and van Ryzin (2004), section 5.2.
+    Source: Gallego and van Ryzin (1994), the deterministic problem; Talluri and van Ryzin (2004), section 5.2.
     """
     ladder = Ladder.of(problem)
     response = problem.response(ladder.price)

@@ -139,6 +139,12 @@ def test_the_same_seed_plays_the_same():
     assert (profit[0] != profit[2]).any()
 
 
+@pytest.mark.parametrize("action", [[-1, 2], [2, 5], [2]])
+def test_what_is_no_action_is_refused(action):
+    with pytest.raises(ValueError, match="action: give 2 numbers from 0 to 4"):
+        HorizonBatch(a_problem(2), np.random.default_rng(1)).step(np.array(action))
+
+
 def test_more_than_one_problem_is_refused():
     with pytest.raises(ValueError, match="problem: 2 rows; give one"):
         PricingEnvironment(a_problem(2))

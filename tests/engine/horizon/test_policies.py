@@ -72,7 +72,7 @@ def test_the_fluid_price_is_the_larger_of_run_out_and_markup(stock, price):
 
 
 def test_fluid_comes_to_the_optimum_as_everything_grows():
-    """Gallego and van Ryzin (1994), theorem 3: the loss is of the order 1/√size."""
+    """Gallego and van Ryzin (1994): the loss is of the order 1/√size, or less."""
     small = a_problem(periods=6, stock=4, demand=1.0, shortage_cost=0.0, min_price=7.0, max_price=18.0)
     large = a_problem(periods=6, stock=400, demand=100.0, shortage_cost=0.0, min_price=7.0, max_price=18.0)
     loss = [1 - shares(each, resolved_fluid(each), solve_free_choice(each))[0] for each in (small, large)]
