@@ -113,6 +113,18 @@ def test_a_gtin_decides_before_names_and_against_them():
     assert matches[1].reason == "no product alike" and "the last is 4" in matches[3].reason
 
 
+def test_names_are_looked_into_only_where_an_offer_needs_them():
+    class Untouched(str):
+        def casefold(self) -> str:
+            raise AssertionError("prepared in vain")
+
+    shop = [Named(Untouched("RED MUG"), "036000291452")]
+    offers = [Named("Red mug", "036000291452"), Named("Red mug", "96385075"), Named(gtin="96385074"), Named()]
+    assert [match.product for match in match_offers(offers, shop)] == [0, None, None, None]
+    with pytest.raises(AssertionError, match="in vain"):
+        match_offers([Named("Red mug")], shop)
+
+
 def test_thresholds_are_obeyed():
     shop, offer = [Named("GLASS BON BON JAR")], [Named("Glass twist bon bon jar")]
     score = match_offers(offer, shop)[0].score

