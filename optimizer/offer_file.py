@@ -31,6 +31,10 @@ class OfferFileError(ValueError):
     """The file as a whole cannot be read; the message names the cure. Nothing was written."""
 
 
+class RejectsFileError(ValueError):
+    """Rejected rows cannot be written; the message names the cure. Nothing was stored."""
+
+
 class RowRejected(ValueError):
     """A row is not an offer; the message is the reason, then the cure."""
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from django.db import transaction
+
 from catalog.models import Channel, Listing
 from catalog.services.competitor_offers import SeenOffer, record_offers
 from optimizer.engine.rivals import Named, match_offers
-from optimizer.offer_file import COLUMNS, REJECTED, OfferRow, RowRejected, read_offer, read_texts
+from optimizer.offer_file import COLUMNS, REJECTED, OfferRow, RejectsFileError, RowRejected, read_offer, read_texts
 
 BY_SKU = "sku"
 NOT_SOLD = "no such product: the channel has no SKU {}; import its sales first, or correct it"
@@ -62,22 +64,31 @@ class OffersImported:
         return dict(Counter(row.reason.split(":")[0] for row in self.rejected).most_common())
 
     def write_rejected(self, path: Path) -> None:
-        """Write the rejected rows as a file: the columns that came, then row and reason."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*COLUMNS, *REJECTED])
-            for row in self.rejected:
-                writer.writerow([*(row.texts.get(name, "") for name in COLUMNS), row.number, row.reason])
+        """Write the rejected rows as a file: the columns that came, then row and reason.
+
+        Raises:
+            RejectsFileError: it cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow([*COLUMNS, *REJECTED])
+                for row in self.rejected:
+                    writer.writerow([*(row.texts.get(name, "") for name in COLUMNS), row.number, row.reason])
+        except OSError as error:
+            cure = "nothing was stored; give with --rejects a file that can be written"
+            raise RejectsFileError(f"{path}: {error.strerror}: {cure}.") from error
 
 
-def import_competitor_prices(*, channel: Channel, path: Path, now: datetime) -> OffersImported:
-    """Store the good rows of a file in one transaction; the same rows again change nothing.
+def import_competitor_prices(*, channel: Channel, path: Path, rejects: Path, now: datetime) -> OffersImported:
+    """Store the good rows of a file and write the others to `rejects`; the same rows again change nothing.
 
     A row is of the product that its SKU names; without one the GTIN decides, then the name.
 
     Raises:
         OfferFileError: the file cannot be read; nothing was written.
+        RejectsFileError: rejected rows cannot be written; nothing was stored.
     """
     rows = [FileRow(number, texts) for number, texts in read_texts(path)]
     for row in rows:
@@ -87,15 +98,24 @@ def import_competitor_prices(*, channel: Channel, path: Path, now: datetime) -> 
             row.reason = str(error)
     _find_products(channel, [row for row in rows if row.read is not None])
     _reject_contradictions(rows)
-    recorded = record_offers(offers=list(dict.fromkeys(row.offer for row in rows if row.offer is not None)))
-    for row in rows:
+    return _keep(OffersImported(rows), rejects)
+
+
+@transaction.atomic
+def _keep(imported: OffersImported, rejects: Path) -> OffersImported:
+    """Store and write in one transaction, which ends after the writing: what is rejected is never lost."""
+    offers = dict.fromkeys(row.offer for row in imported.rows if row.offer is not None)
+    recorded = record_offers(offers=list(offers))
+    for row in imported.rows:
         if (offer := row.offer) is None:
             continue
         row.is_new = offer.key in recorded.new
         recorded.new.discard(offer.key)  # the same row once more is not new
         if offer.key in recorded.other_price:
             row.reason = KNOWN_OTHERWISE.format(f"{recorded.other_price[offer.key].normalize():f}")
-    return OffersImported(rows)
+    if imported.rejected:
+        imported.write_rejected(rejects)
+    return imported
 
 
 def _find_products(channel: Channel, rows: list[FileRow]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
-from optimizer.offer_file import OfferFileError
+from optimizer.offer_file import OfferFileError, RejectsFileError
 
 if TYPE_CHECKING:
     from optimizer.services.import_competitor_prices import OffersImported
@@ -36,13 +36,12 @@ class Command(BaseCommand):
         try:
             with Console(stderr=True).status("read, match and store offers"):
                 outcome = import_competitor_prices(
-                    channel=channel_by_code(options["channel"]), path=path, now=timezone.now()
+                    channel=channel_by_code(options["channel"]), path=path, rejects=rejects, now=timezone.now()
                 )
-        except (OfferFileError, UnknownChannel) as error:
+        except (OfferFileError, RejectsFileError, UnknownChannel) as error:
             raise CommandError(str(error), returncode=2) from error
         table = _summary(path, outcome)
         if outcome.rejected:
-            outcome.write_rejected(rejects)
             table.caption = f"rejected rows: {rejects}"
         Console().print(table)
         if not outcome.kept:

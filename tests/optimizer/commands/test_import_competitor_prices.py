@@ -230,6 +230,29 @@ def test_files_that_cannot_be_read(tmp_path, shop):
     assert "channels: web" in refused(written(tmp_path, row(sku="85123A")), channel="shop")
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("a_file/rejected.csv", "a_file/rejected.csv: File exists"),
+        ("folder", "folder: Is a directory"),
+        ("full", "full: No space left on device"),  # found out while writing
+    ],
+)
+def test_where_rejected_rows_cannot_be_written_nothing_is_stored(tmp_path, shop, where, said):
+    (tmp_path / "a_file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "full").symlink_to("/dev/full")
+    path = written(tmp_path, row(sku="85123A"), row("cheap", sku="85123A"))
+    answer = refused(path, rejects=tmp_path / where)
+    assert said in answer and "nothing was stored; give with --rejects a file that can be written" in answer
+
+
+def test_where_nothing_is_rejected_no_file_is_left(tmp_path, shop):
+    path = written(tmp_path, row(sku="85123A"))
+    call_command("import_competitor_prices", str(path), rejects=tmp_path / "new" / "rejected.csv")
+    assert list(tmp_path.iterdir()) == [path] and CompetitorPrice.objects.exists()
+
+
 def test_history_is_not_rewritten(shop):
     record_offers(offers=[SeenOffer(shop["85123A"], "Rival", Decimal("9.00"), SEEN)])
     for change in (lambda: CompetitorOffer.objects.update(price=1), lambda: CompetitorOffer.objects.all().delete()):
