@@ -1,6 +1,6 @@
 """Keep what competitors asked: every offer in the history, the newest of each competitor as its price."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,10 +11,11 @@ from catalog.models import CompetitorOffer, CompetitorPrice
 
 CHUNK = 20_000  # rows of one statement
 GIVEN_SQL = "unnest(%s::bigint[], %s::text[], %s::numeric[], %s::timestamptz[]) given(listing, competitor, price, seen)"
-# In the order of the keys, as every writer of many rows: two imports at once wait instead of deadlocking.
+# In the order of the keys, as every writer of many rows: two imports at once wait instead of deadlocking. Collated as
+# Python compares texts, since chunks are sorted there.
 STORE_SQL = f"""
 INSERT INTO catalog_competitoroffer (listing_id, competitor, price, observed_at)
-SELECT listing, competitor, price, seen FROM {GIVEN_SQL} ORDER BY listing, competitor, seen
+SELECT listing, competitor, price, seen FROM {GIVEN_SQL} ORDER BY listing, competitor COLLATE "C", seen
     ON CONFLICT (listing_id, competitor, observed_at) DO NOTHING
 RETURNING listing_id, competitor, price, observed_at
 """  # noqa: S608 (a constant of ours)
@@ -33,7 +34,7 @@ SELECT listing, competitor, price, seen, false
        SELECT max(observed_at) FROM catalog_competitoroffer
         WHERE listing_id = newest.listing AND competitor = newest.competitor
   )
- ORDER BY listing, competitor
+ ORDER BY listing, competitor COLLATE "C"
     ON CONFLICT (listing_id, competitor) DO UPDATE
    SET price = excluded.price, observed_at = excluded.observed_at, assumed = false
  WHERE catalog_competitorprice.observed_at < excluded.observed_at
@@ -68,17 +69,23 @@ def record_offers(*, offers: Sequence[SeenOffer]) -> RecordedOffers:
     that has another price already the first stays.
     """
     recorded = RecordedOffers(set(), {})
+    new: list[SeenOffer] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(offers), CHUNK):
-            columns = list(map(list, zip(*offers[start : start + CHUNK], strict=True)))
+        for columns in _columns_of_chunks(offers):
             cursor.execute(STORE_SQL, columns)
-            new = list(map(SeenOffer._make, cursor.fetchall()))
-            recorded.new.update(offer.key for offer in new)
+            new += map(SeenOffer._make, cursor.fetchall())
             cursor.execute(OTHERS_SQL, columns)
             recorded.other_price.update({tuple(key): price for *key, price in cursor.fetchall()})
-            if new:
-                cursor.execute(NEWEST_SQL, list(map(list, zip(*new, strict=True))))
+        for columns in _columns_of_chunks(new):  # after all offers: no price is locked while another import is awaited
+            cursor.execute(NEWEST_SQL, columns)
+    recorded.new.update(offer.key for offer in new)
     return recorded
+
+
+def _columns_of_chunks(offers: Sequence[SeenOffer]) -> Iterator[list[list[object]]]:
+    ordered = sorted(offers, key=lambda offer: offer.key)
+    for start in range(0, len(ordered), CHUNK):
+        yield list(map(list, zip(*ordered[start : start + CHUNK], strict=True)))
 
 
 @transaction.atomic

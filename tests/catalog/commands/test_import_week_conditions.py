@@ -1,6 +1,5 @@
 """What else moved demand, from a file: kept whole or not at all, the same file once."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
@@ -10,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from catalog.models import WeekConditions
 from tests.factories import make_listing
+from tests.locks import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -98,13 +98,3 @@ def test_an_import_that_waits_for_a_week_holds_no_later_one(tmp_path):
             assert len(later.exclude(listing=first, week=date(2011, 1, 3))) == 2
         importing.result(timeout=30)
     assert [promotion for _, _, promotion, _ in stored()] == [1, 1, 1]
-
-
-def wait_until_somebody_waits():
-    for _ in range(300):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.1)
-    raise AssertionError("nobody waited for a lock")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ from catalog.models import CompetitorOffer, CompetitorPrice, Product
 from catalog.selectors.competitors import competitor_reference_prices
 from catalog.services.competitor_offers import SeenOffer, record_offers
 from tests.factories import make_channel, make_listing
+from tests.locks import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -317,3 +319,29 @@ def test_killed_in_the_middle_nothing_is_there_and_the_file_can_be_given_again(t
     assert stored() == ([], [])
     imported(path)
     assert CompetitorOffer.objects.count() == 9 and CompetitorPrice.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_that_waits_for_an_offer_holds_no_later_one_and_no_price(shop, monkeypatch):
+    monkeypatch.setattr("catalog.services.competitor_offers.CHUNK", 1)
+    day = timedelta(days=1)
+    first, second, third = (SeenOffer(pk, "Rival", Decimal(9), SEEN) for pk in sorted(shop.values()))
+    record_offers(offers=[offer._replace(observed_at=SEEN - day) for offer in (first, second, third)])
+
+    def recorded_elsewhere() -> None:
+        try:
+            record_offers(offers=[third, second, first])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            CompetitorOffer.objects.create(**second._replace(price=Decimal(8))._asdict())
+            recording = pool.submit(recorded_elsewhere)
+            wait_until_somebody_waits()
+            # Each refused where the other has them already: with the offer above, a deadlock.
+            CompetitorOffer.objects.create(**third._replace(price=Decimal(7))._asdict())
+            assert len(CompetitorPrice.objects.select_for_update(nowait=True)) == 3
+        recording.result(timeout=30)
+    assert set(CompetitorOffer.objects.filter(observed_at=SEEN).values_list("price", flat=True)) == {9, 8, 7}
