@@ -15,6 +15,7 @@ from optimizer.services.open_training import open_fit
 from optimizer.services.run_training import run_training
 from optimizer.tasks import run_training as run_training_task
 from tests.factories import make_channel
+from tests.locks import somebody_waits_for_a_lock
 from tests.optimizer.test_model_registry import a_shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,13 +27,6 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees activity as it was when it first looked
-        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        return cursor.fetchone() is not None
 
 
 def before_the_fit_is_stored() -> None:

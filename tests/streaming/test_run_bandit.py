@@ -29,6 +29,7 @@ from pricing_site.embedded import mock_broker
 from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
 from tests.factories import make_listing
+from tests.locks import somebody_waits_for_a_lock
 from tests.streaming.test_stream_metrics import free_port, get
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,12 +88,6 @@ def wait_for(condition, seconds=20, every=0.05):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(every)
-
-
-def somebody_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        return cursor.fetchone() is not None
 
 
 def read_all(topic):
