@@ -29,10 +29,10 @@ SELECT stored.listing_id, stored.competitor, stored.observed_at, stored.price
 NEWEST_SQL = f"""
 INSERT INTO catalog_competitorprice (listing_id, competitor, price, observed_at, assumed)
 SELECT listing, competitor, price, seen, false
-  FROM (SELECT DISTINCT ON (listing, competitor) * FROM {GIVEN_SQL} ORDER BY listing, competitor, seen DESC) newest
+  FROM {GIVEN_SQL}
  WHERE seen = (
-       SELECT max(observed_at) FROM catalog_competitoroffer
-        WHERE listing_id = newest.listing AND competitor = newest.competitor
+       SELECT max(observed_at) FROM catalog_competitoroffer stored
+        WHERE stored.listing_id = given.listing AND stored.competitor = given.competitor
   )
  ORDER BY listing, competitor COLLATE "C"
     ON CONFLICT (listing_id, competitor) DO UPDATE
@@ -76,7 +76,9 @@ def record_offers(*, offers: Sequence[SeenOffer]) -> RecordedOffers:
             new += map(SeenOffer._make, cursor.fetchall())
             cursor.execute(OTHERS_SQL, columns)
             recorded.other_price.update({tuple(key): price for *key, price in cursor.fetchall()})
-        for columns in _columns_of_chunks(new):  # after all offers: no price is locked while another import is awaited
+        newest = {(offer.listing_id, offer.competitor): offer for offer in sorted(new, key=lambda offer: offer.key)}
+        # After all offers: no price is locked while another import is awaited.
+        for columns in _columns_of_chunks(list(newest.values())):
             cursor.execute(NEWEST_SQL, columns)
     recorded.new.update(offer.key for offer in new)
     return recorded
