@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optimizer.engine import DemandPanel
-from optimizer.engine.hierarchy import fit_weekly_demand
+from optimizer.engine.hierarchy import HierarchyConfig, fit_weekly_demand
 
 SKUS, WEEKS, ELASTICITY, PROMOTION, RIVAL = 300, 52, -2.0, 0.8, 0.6
 
@@ -143,6 +143,11 @@ def test_a_column_of_another_length_is_refused_by_name(market):
         replace(panel, promotion=panel.promotion[1:])
     with pytest.raises(ValueError, match="holiday: row 3 is not finite"):
         replace(panel, holiday=np.where(np.arange(len(panel)) == 3, np.nan, panel.holiday))
+
+
+def test_counts_without_their_zeros_are_refused(market):
+    with pytest.raises(ValueError, match="likelihood: got 'poisson'; give 'lognormal'"):
+        fit_weekly_demand(market[0], config=HierarchyConfig(likelihood="poisson"))
 
 
 def test_usual_weeks_are_those_without_promotion_that_did_not_sell_out(market):

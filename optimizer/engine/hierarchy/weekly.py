@@ -79,11 +79,16 @@ def fit_weekly_demand(
         config: beliefs; None for the usual ones.
 
     Raises:
-        ValueError: the panel has no rows.
+        ValueError: the panel has no rows, or the likelihood is one of counts.
     """
     if len(panel) == 0:
         raise ValueError("the panel has no rows; give at least one week of sales")
     settings = config or HierarchyConfig()
+    if settings.likelihood != "lognormal":
+        raise ValueError(
+            f"likelihood: got {settings.likelihood!r}; give 'lognormal': weeks without sales are not in the panel, and "
+            "counts without their zeros would say too much; fit_hierarchy takes both"
+        )
     panel = panel.sorted_by_sku()
     sku, week = panel.sku, panel.week
     weeks = np.bincount(sku, minlength=panel.n_skus)
