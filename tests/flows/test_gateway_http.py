@@ -152,16 +152,16 @@ def test_a_slow_client_is_cut_off(web, beginning):
 
 
 def test_the_limit_holds_over_all_processes_and_doors(start_web, key):
-    limited = start_web(API_REQUESTS_PER_MINUTE="300")
-    while time.time() % 60 > 45:
+    limited = start_web(API_REQUESTS_PER_MINUTE="100")
+    while time.time() % 60 > 35:  # what follows must end within the minute, on a busy machine too
         time.sleep(0.5)
     # The processes tell each other twenty times a second: that much is let through beyond the limit.
-    statuses = [ask(limited, key)[0].status for _ in range(250)]
+    statuses = [ask(limited, key)[0].status for _ in range(80)]
     assert set(statuses) == {200}
-    for _ in range(250):
+    for _ in range(100):
         ask(limited, key)
     time.sleep(0.2)
-    assert {ask(limited, key)[0].status for _ in range(50)} == {429}
+    assert {ask(limited, key)[0].status for _ in range(20)} == {429}
     response, content = ask(limited, key)
     assert response.status == 429 and 0 < int(response.headers["Retry-After"]) <= 60
     assert json.loads(content)["type"] == "urn:pricing:problem:too-many-requests"
