@@ -43,7 +43,8 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("channel", "fit", "created_by")
+        jobs = super().get_queryset(request).select_related("channel", "fit", "created_by")
+        return jobs if request.resolver_match and "object_id" in request.resolver_match.kwargs else jobs.defer("asked")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PERMISSION)  # what it learns may go live
@@ -100,7 +101,9 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     def asked_text(self, job: TrainingJob) -> str:
         asked = dict(job.asked)
         if instruments := asked.pop("instruments", None):
-            asked["instruments"] = f"{', '.join(instruments['names'])}: {instruments['count']:,} rows"
+            asked["instruments"] = (
+                f"{', '.join(instruments['names'])}: {instruments.get('count', len(instruments['rows'])):,} rows"
+            )
         return pretty_json(asked)
 
     @display(description="Model")

@@ -79,7 +79,7 @@ def _trust(verdict: dict[str, Any]) -> str:
         "weeks not seen": verdict.get("calibration"),
         "true elasticities": recovery and recovery["whole"]["coverage"],
     }
-    comparisons = verdict.get("backtest", {}).get("comparisons", {})
+    comparisons = (verdict.get("backtest") or {}).get("comparisons", {})
     if not (comparisons or any(found.values())):
         return ""
     return figures.model_trust(

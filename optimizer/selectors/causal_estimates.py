@@ -15,6 +15,6 @@ def newest_belief(*, channel: Channel) -> dict[str, Any] | None:
     jobs = TrainingJob.objects.filter(channel=channel, kind=TrainingJob.Kind.CAUSAL, status=TrainingJob.Status.DONE)
     for pk, result in jobs.order_by("-created_at").values_list("pk", "result").iterator():
         for each in result["estimates"]:
-            if each["method"] == BY_INSTRUMENTS and not each["warnings"] and each["elasticity"] < 0:
+            if each["method"] == BY_INSTRUMENTS and not each["warnings"] and (each["elasticity"] or 0) < 0:
                 return {"mean": each["elasticity"], "sd": each["sd"], "estimate": f"training-{pk}"}
     return None

@@ -18,7 +18,7 @@ from optimizer.engine.validation import DemandBelief, DemandLine
 from optimizer.models import ElasticityFit
 
 Method = ElasticityFit.Method
-VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 2}
+VERSIONS: Final = {Method.INDEPENDENT: 1, Method.HIERARCHICAL: 3}
 """Raise a method's when the same sales come to other estimates."""
 
 DRIVERS: Final = ("promotion", "competitor_log_price")
@@ -31,9 +31,9 @@ Config = ElasticityConfig | HierarchyConfig
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedDemand:
-    """Hold what was learned of each SKU, (sku,) each; demand is that of the last week, of a week with sales.
+    """Hold what was learned of each SKU, (sku,) each; demand is that of the last usual week, of a week with sales.
 
-    ``line`` predicts ln units of the last week, ``belief`` is what sales can be simulated from; ``diagnostics`` are
+    ``line`` predicts its ln units, ``belief`` is what sales can be simulated from; ``diagnostics`` are
     numbers about the whole fit.
     """
 

@@ -52,8 +52,8 @@ def estimate_causal(
     entities, weeks = np.unique(sales.panel.sku[rows]), np.unique(sales.panel.week[rows])
     if len(rows) <= len(entities) + len(weeks) + len(columns):
         raise CannotEstimate(
-            f"{len(rows):,} weeks of sales have all instruments, of {len(entities):,} SKUs: too few to tell the "
-            "price's effect from theirs; give values for more SKUs and weeks"
+            f"{len(rows):,} weeks of sales before the last {HELD_OUT_WEEKS} have all instruments, of {len(entities):,} "
+            "SKUs: too few to tell the price's effect from theirs; give sales and values of more SKUs and weeks"
         )
     panel = CausalPanel(
         log_units=sales.panel.log_units[rows],

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from optimizer.engine import DemandPanel
 from optimizer.engine.pricing_arrays import Floats
-from optimizer.engine.validation import Comparison, DemandLine, calibration, compare, split_by_time
+from optimizer.engine.validation import Comparison, DemandLine, TooLittleToTry, calibration, compare, split_by_time
 from optimizer.models import ElasticityEstimate, ElasticityFit
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.channel_sales import ChannelSales, channel_sales
@@ -41,7 +41,7 @@ def evaluate_fit(*, fit: ElasticityFit, now: datetime, sales: ChannelSales | Non
     """
     live = live_fit(channel=fit.channel)
     if live is not None and live.pk == fit.pk:
-        return _validated(fit)
+        return _validated(fit, sales)
     sales = sales or channel_sales(channel=fit.channel)
     against, held_out = None if live is None else live.pk, _held_out(fit, sales)
     fit.verdict = {
@@ -61,9 +61,9 @@ def is_refresh(fit: ElasticityFit, live: ElasticityFit) -> bool:
     return (fit.method, of_fit) == (live.method, of_live)
 
 
-def _validated(live: ElasticityFit) -> ElasticityFit:
+def _validated(live: ElasticityFit, sales: ChannelSales | None) -> ElasticityFit:
     if not {"recovery", "backtest"} <= live.verdict.keys():
-        sales = channel_sales(channel=live.channel)
+        sales = sales or channel_sales(channel=live.channel)
         live.verdict = {**live.verdict, **validate_fit(fit=live, sales=sales)}
         live.save(update_fields=["verdict"])
     return live
@@ -136,7 +136,7 @@ def _on_known_weeks(fit: ElasticityFit, live: ElasticityFit, sales: ChannelSales
 def _compared(line: DemandLine, other: DemandLine, rows: DemandPanel) -> Comparison | None:
     try:
         return compare(line, other, rows, probability=PROBABILITY)
-    except ValueError:
+    except TooLittleToTry:
         return None
 
 
@@ -153,7 +153,7 @@ def _calibration(weeks: _HeldOut | None) -> dict[str, Any]:
             level_sd=found.log_demand_sd,
             residual_sd=found.residual_sd,
         )
-    except ValueError:
+    except TooLittleToTry:
         return {}
     return {"calibration": {f"{asked:.0%}": share for asked, share in shares.items()}}
 

@@ -10,7 +10,8 @@ from catalog.sku_week_file import SkuWeeks
 from optimizer.models import ElasticityFit, TrainingJob
 from optimizer.selectors.causal_estimates import newest_belief
 
-MOST_ROWS = 1_000_000
+MOST_VALUES = 4_000_000
+"""What one JSON value of Postgres holds well: a million rows of two instruments."""
 
 
 class CannotTrain(ValueError):
@@ -66,8 +67,9 @@ def open_causal(
     _require_sales(channel)
     asked: dict[str, Any] = {"other_channels": other_channels}
     if instruments is not None:
-        if len(instruments.values) > MOST_ROWS:
-            words = f"{len(instruments.values):,} rows; give {MOST_ROWS:,} at most: a sample of SKUs serves as well"
+        most = MOST_VALUES // (2 + len(instruments.names))
+        if len(instruments.values) > most:
+            words = f"{len(instruments.values):,} rows; give {most:,} at most: a sample of SKUs serves as well"
             raise CannotTrain("instruments", words)
         rows = [[sku, week.isoformat(), *numbers] for (sku, week), numbers in instruments.values.items()]
         asked["instruments"] = {"names": list(instruments.names), "count": len(rows), "rows": rows}
@@ -102,4 +104,6 @@ def _no_belief(channel: Channel) -> str:
 
 def busy_words(job: TrainingJob) -> str:
     """Say why a job that was just opened is not done."""
+    if job.status == TrainingJob.Status.RUNNING:
+        return f"a worker is doing {job} already: its page and GET training-jobs/{job.pk} say how far it is"
     return f"another training job of channel {job.channel.code!r} is under way: a worker does {job} after it"

@@ -38,14 +38,14 @@ def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object]
         Exception: what went wrong and may go right the next time; it stands in the job, too.
     """
     with _alone(TrainingJob.objects.values_list("channel", flat=True).get(pk=job_id)) as mine:
-        job = TrainingJob.objects.select_related("channel", "created_by").get(pk=job_id)
+        job = TrainingJob.objects.select_related("channel", "created_by").defer("asked").get(pk=job_id)
         if not mine or job.finished_at is not None:
             return job
         if job.attempts >= MOST_ATTEMPTS:
             return _end(job, clock(), error=f"begun {MOST_ATTEMPTS} times in vain: {job.error or KILLED}")
         job.attempts += 1
-        job.status = TrainingJob.Status.RUNNING
-        job.save(update_fields=["attempts", "status"])
+        job.status, job.error = TrainingJob.Status.RUNNING, ""
+        job.save(update_fields=["attempts", "status", "error"])
         try:
             return DO[TrainingJob.Kind(job.kind)](job, clock, partial(_report, job, progress))
         except NothingToLearnFrom as error:

@@ -33,7 +33,7 @@ SEED: Final = 0
 
 
 def validate_fit(*, fit: ElasticityFit, sales: ChannelSales) -> dict[str, Any]:
-    """Return `recovery` and `backtest` of a fit's method and configuration, JSON-able; without what cannot be tried."""
+    """Return `recovery` and `backtest` of a fit's method and configuration, JSON-able; None: not to be tried."""
     config = config_from_dict(fit.method, fit.config, settings.PRICING_DEVICE)
     return {**_recovery(config, sales), **_backtest(config, sales)}
 
@@ -48,7 +48,7 @@ def _recovery(config: Config, sales: ChannelSales) -> dict[str, Any]:
         with one_thread():
             found = recover(belief, sales.panel, learn, skus=RECOVERY_SKUS, points=POINTS, seed=SEED)
     except TooLittleToTry:
-        return {}
+        return {"recovery": None}
     return {"recovery": _recovery_as_dict(found)}
 
 
@@ -66,7 +66,7 @@ def _backtest(config: Config, sales: ChannelSales) -> dict[str, Any]:
                 seed=SEED,
             )
     except TooLittleToTry:
-        return {}
+        return {"backtest": None}
     return {"backtest": _backtest_as_dict(found, sales)}
 
 

@@ -137,14 +137,14 @@ def test_nothing_to_match_and_nothing_to_match_with():
     assert matched("Mug", []) == "no product alike"
 
 
-UNCLEAR = "size unclear: {} may mean thousands or a fraction; write it without comma or point"
+UNCLEAR = "size unclear: {} of the offer may mean thousands or a fraction; write it without comma or point"
 
 
 @pytest.mark.parametrize(
     ("name", "product", "said"),
     [
         ("Vase 1,000 ml", "Vase 1 ml", UNCLEAR.format("1,000")),
-        ("Vase 1 l", "Vase 1.000 ml", UNCLEAR.format("1.000")),
+        ("Vase 1 l", "Vase 1.000 ml", UNCLEAR.format("1.000").replace("the offer", "our product")),
         ("Vase 1,000 ml", "Vase 1.000 ml", UNCLEAR.format("1,000")),
         ("1,000 napkins, 3 ply", "Napkins 3 ply 1000", UNCLEAR.format("1,000")),
         ("Vase, 1,000ml", "Vase 1,000 ml", ""),

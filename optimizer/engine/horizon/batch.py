@@ -77,8 +77,9 @@ class HorizonBatch:
         Raises:
             ValueError: an action is none of the five, or there are not n.
         """
-        if action.shape != self.rung.shape or not ((action >= 0) & (action < len(ACTIONS))).all():
-            raise ValueError(f"action: give {len(self.rung)} numbers from 0 to {len(ACTIONS) - 1}")
+        is_number = np.issubdtype(action.dtype, np.integer)
+        if not is_number or action.shape != self.rung.shape or not ((action >= 0) & (action < len(ACTIONS))).all():
+            raise ValueError(f"action: give {len(self.rung)} whole numbers from 0 to {len(ACTIONS) - 1}")
         reward = self.play(self.ladder.stepped(self.rung, action))
         return self.observation(), reward, self.done
 

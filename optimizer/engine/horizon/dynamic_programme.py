@@ -147,6 +147,10 @@ def _backward(
 def _poisson(mean: float, stock: int, chance: Floats, log_factorial: Floats) -> int:
     """Fill (stock + 1,) P(D = d), and return after which d it is nothing."""
     last = 0
+    if mean == 0.0:  # a price so high that its demand cannot be told from none
+        chance[:] = 0.0
+        chance[0] = 1.0
+        return last
     for d in range(stock + 1):
         chance[d] = np.exp(d * np.log(mean) - mean - log_factorial[d])
         if chance[d] > _NEGLIGIBLE:

@@ -65,7 +65,7 @@ class CrossEffects:
         Args:
             pairs: rows of the inputs.
             inputs: (sku,) SKUs, all of them priced.
-            objective: a registered one.
+            objective: a registered one that is linear in units, as all of ours are.
 
         Source: Tirole (1988), section 1.1.2 (multiproduct monopoly); Talluri & van Ryzin (2004), section 7.3.
         """

@@ -61,7 +61,7 @@ UNITS: Final[Mapping[str, tuple[str, Fraction]]] = {
 BY_GTIN, BY_NAME = "gtin", "name"
 NONE_ALIKE: Final = "no product alike"
 OTHER_SIZE: Final = "other size"
-UNCLEAR_SIZE: Final = "size unclear: {} may mean thousands or a fraction; write it without comma or point"
+UNCLEAR_SIZE: Final = "size unclear: {} of {} may mean thousands or a fraction; write it without comma or point"
 
 Sizes = tuple[tuple[str, Fraction], ...]
 """Of each number its kind (empty where it has no unit) and its amount in the first unit of that kind; of an unclear one
@@ -226,7 +226,8 @@ class _Names:
         fitting = sorted((row for row in alike if self.names[row].sizes == name.sizes), key=lambda row: -scores[row])
         if not fitting or scores[fitting[0]] < self.least_score:
             unclear = next(filter(None, [name.unclear, *(self.names[row].unclear for row in good)]), "")
-            return Match(reason=UNCLEAR_SIZE.format(unclear) if unclear else OTHER_SIZE, score=best)
+            whose = "the offer" if name.unclear else "our product"
+            return Match(reason=UNCLEAR_SIZE.format(unclear, whose) if unclear else OTHER_SIZE, score=best)
         first, *others = fitting
         if others and scores[first] - scores[others[0]] < self.least_lead:
             both = ", ".join(self.products[row].name for row in (first, others[0]))

@@ -7,7 +7,7 @@ from scipy import stats
 
 from ..demand_panel import DemandPanel
 from ..pricing_arrays import Floats
-from .price_changes import DemandLine, price_change_errors
+from .price_changes import DemandLine, TooLittleToTry, price_change_errors
 
 PROBABILITIES: Final = (0.5, 0.8, 0.9)
 
@@ -26,7 +26,7 @@ def calibration(
         elasticity_sd, level_sd, residual_sd: (sku,) float64, standard deviations in ln units.
 
     Raises:
-        ValueError: no held-out row was predicted.
+        TooLittleToTry: no held-out row was predicted.
     """
     errors = price_change_errors(line, held)
     away = held.log_price - line.reference[held.sku]
@@ -34,6 +34,6 @@ def calibration(
     sd = np.sqrt(variance[held.sku] + (away * elasticity_sd[held.sku]) ** 2)
     known = np.isfinite(errors) & np.isfinite(sd)
     if not known.any():
-        raise ValueError("no held-out week was predicted: hold more weeks out")
+        raise TooLittleToTry("no held-out week was predicted: hold more weeks out")
     standard = np.abs(errors[known]) / sd[known]
     return {share: float((standard <= stats.norm.ppf(0.5 + share / 2)).mean()) for share in PROBABILITIES}

@@ -139,9 +139,9 @@ def test_the_same_seed_plays_the_same():
     assert (profit[0] != profit[2]).any()
 
 
-@pytest.mark.parametrize("action", [[-1, 2], [2, 5], [2]])
+@pytest.mark.parametrize("action", [[-1, 2], [2, 5], [2], [1.0, 2.0], [True, False]])
 def test_what_is_no_action_is_refused(action):
-    with pytest.raises(ValueError, match="action: give 2 numbers from 0 to 4"):
+    with pytest.raises(ValueError, match="action: give 2 whole numbers from 0 to 4"):
         HorizonBatch(a_problem(2), np.random.default_rng(1)).step(np.array(action))
 
 
