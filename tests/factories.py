@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models import ApiKey, Channel, Listing, Product
@@ -59,3 +60,10 @@ def publish(
 def make_api_key(*scopes: str) -> str:
     """Return the text of a new key with the given scopes, or with all."""
     return ApiKey.issue(name="test", scopes=list(scopes or Scope.values))[1]
+
+
+def make_api_client() -> APIClient:
+    """A client that calls the API with a key of its own, which may do everything."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
+    return client

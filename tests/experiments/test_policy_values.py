@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from experiments.models import PricingDecision
 from experiments.selectors.policy_values import policy_values
 from experiments.services.decide_prices import DemandEvent, decide_prices
 from experiments.services.record_outcomes import Outcome, record_outcomes
-from tests.factories import make_api_key, make_listing
+from tests.factories import make_api_client, make_listing
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -96,8 +95,7 @@ def test_the_command_shows_every_policy_and_says_where_nothing_is_known(market, 
 
 
 def test_the_api_answers_the_same(market):
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
+    client = make_api_client()
     url = "/api/v1/bandit-evaluations"
     body = client.get(url, {"policy": "uniform", "since": (NOW - timedelta(hours=1)).isoformat()}).json()
     (row,) = body["policies"]

@@ -8,7 +8,6 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from catalog.admin.cells import admin_url
 from catalog.models import Listing, PriceChange, PriceGroup, PriceGroupMember
@@ -23,7 +22,7 @@ from optimizer.services.optimize_chunk import optimize_chunk
 from optimizer.services.publish_run import parts_left, publish_run
 from optimizer.services.solve_together import solve_together
 from optimizer.tasks import publish_prices
-from tests.factories import make_api_key, make_listing, publish
+from tests.factories import make_api_client, make_listing, publish
 from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
 
@@ -126,8 +125,7 @@ def test_the_command_releases_and_refuses_in_one_line(capsys):
 def test_the_api_opens_a_canary_and_has_it_released(monkeypatch, django_capture_on_commit_callbacks):
     listings = [make_listing() for _ in range(3)]
     make_fit(listings[0].channel, listings)
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
+    client = make_api_client()
     opened = client.post("/api/v1/optimization-runs", {"canary_share": "0.3"}).json()
     assert opened["canary_share"] == "0.3000"
     path = f"/api/v1/optimization-runs/{opened['id']}"

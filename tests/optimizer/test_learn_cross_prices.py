@@ -10,7 +10,6 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from catalog.admin.cells import admin_url
 from catalog.models import Category, Listing, WeekConditions, WeeklySales
@@ -19,7 +18,7 @@ from optimizer.selectors.cross_elasticities import newest_cross_job
 from optimizer.services.open_training import open_cross
 from optimizer.services.run_training import run_training
 from optimizer.tasks import run_training as run_training_task
-from tests.factories import make_api_key, make_channel, make_listing
+from tests.factories import make_api_client, make_channel, make_listing
 
 pytestmark = pytest.mark.django_db
 
@@ -155,8 +154,7 @@ def test_the_command_shows_the_strongest_pairs_and_wants_sales(capsys):
 def test_it_is_asked_for_through_the_api(monkeypatch, django_capture_on_commit_callbacks):
     mugs()
     monkeypatch.setattr("optimizer.tasks.run_training.delay", run_training_task)
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
+    client = make_api_client()
     for field, value in {"method": "hierarchical", "other_channels": True}.items():
         refused = client.post(API, {"kind": "cross", field: value}, format="json")
         assert refused.status_code == 400 and "A job of kind cross has none" in str(refused.json())

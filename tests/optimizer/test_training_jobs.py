@@ -19,7 +19,7 @@ from optimizer.services.open_training import open_fit
 from optimizer.services.run_training import MOST_ATTEMPTS, run_training
 from optimizer.tasks import resume_training
 from optimizer.tasks import run_training as run_training_task
-from tests.factories import make_api_key, make_channel
+from tests.factories import make_api_client, make_channel
 from tests.optimizer.test_model_registry import SKUS, a_shop
 from tests.optimizer.test_run_metrics import told
 
@@ -30,9 +30,7 @@ API = "/api/v1/training-jobs"
 
 @pytest.fixture
 def client() -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 @pytest.fixture

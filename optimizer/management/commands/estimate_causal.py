@@ -11,7 +11,8 @@ from rich.table import Table
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from catalog.sku_week_file import SkuWeekFileError, read_sku_weeks
 from optimizer.causal_words import interval_words
-from optimizer.services.open_training import CannotTrain, busy_words, open_causal
+from optimizer.services.open_training import CannotTrain, open_causal
+from optimizer.training_command import done_here
 
 
 class Command(BaseCommand):
@@ -34,9 +35,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here: `manage.py help` loads every command and need not load torch.
-        from optimizer.services.run_training import run_training
-
         try:
             instruments = read_sku_weeks(options["instruments"]) if options["instruments"] else None
             job = open_causal(
@@ -47,11 +45,7 @@ class Command(BaseCommand):
             )
         except (UnknownChannel, SkuWeekFileError, CannotTrain) as error:
             raise CommandError(str(error), returncode=2) from error
-        with Console(stderr=True).status("estimate"):
-            job = run_training(job_id=job.pk, clock=timezone.now)
-        if job.error or job.finished_at is None:
-            raise CommandError(job.error or busy_words(job), returncode=2)
-        _show(job.result)
+        _show(done_here(job, doing="estimate").result)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
 
-from optimizer.models import ElasticityFit
+from optimizer.model_argument import add_model_argument, required_model
 from optimizer.report.validation_tables import validation_tables
 from optimizer.selectors.live_models import live_fit
 from optimizer.selectors.model_validation import validation_words
@@ -15,18 +15,14 @@ class Command(BaseCommand):
     help = "Judge a model of demand against the live one, by the price changes of the last four weeks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("model", type=int, help="the number of the fit: 3 for elasticity-3")
+        add_model_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load torch.
         from optimizer.services.channel_sales import NothingToLearnFrom
         from optimizer.services.evaluate_fit import evaluate_fit
 
-        fit = ElasticityFit.objects.select_related("channel").filter(pk=options["model"]).first()
-        if fit is None:
-            raise CommandError(
-                f"no model elasticity-{options['model']}: the admin lists those that there are", returncode=2
-            )
+        fit = required_model(options["model"])
         try:
             with Console(stderr=True).status("learn again without the last weeks, and compare"):
                 fit = evaluate_fit(fit=fit, now=timezone.now())

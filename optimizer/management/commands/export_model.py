@@ -4,25 +4,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from optimizer.models import ElasticityFit
+from optimizer.model_argument import add_model_argument, required_model
 
 
 class Command(BaseCommand):
     help = "Write a version of the demand model to a safetensors file: the posterior of every SKU, and how it was made."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("model", type=int, help="its number: 7 for elasticity-7")
+        add_model_argument(parser)
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Imported here: `manage.py help` loads every command and need not load numpy.
         from optimizer.services.export_model import export_model
 
-        fit = ElasticityFit.objects.select_related("channel").filter(pk=options["model"]).first()
-        if fit is None:
-            raise CommandError(
-                f"no model elasticity-{options['model']}: the admin lists those that there are", returncode=2
-            )
+        fit = required_model(options["model"])
         try:
             skus = export_model(fit=fit, path=options["file"])
         except OSError as error:

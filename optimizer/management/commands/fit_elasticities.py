@@ -8,7 +8,8 @@ from rich.console import Console
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.models import ElasticityFit
-from optimizer.services.open_training import CannotTrain, busy_words, open_fit
+from optimizer.services.open_training import CannotTrain, open_fit
+from optimizer.training_command import done_here
 
 
 class Command(BaseCommand):
@@ -29,10 +30,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here: `manage.py help` loads every command and need not load torch.
-        from optimizer.services.run_training import run_training
-
-        console = Console(stderr=True)
         try:
             job = open_fit(
                 channel=channel_by_code(options["channel"]),
@@ -42,10 +39,8 @@ class Command(BaseCommand):
             )
         except (UnknownChannel, CannotTrain) as error:
             raise CommandError(str(error), returncode=2) from error
-        with console.status("learn elasticities") as status:
-            job = run_training(job_id=job.pk, clock=timezone.now, progress=status.update)
-        if job.fit is None:
-            raise CommandError(job.error or busy_words(job), returncode=2)
+        job = done_here(job, doing="learn elasticities")
+        assert job.fit is not None, "a fit that ended well has learned one"
         fit, found = job.fit, job.fit.diagnostics
         Console().print(
             f"{fit}: {found['informed']:,} of {found['listings']:,} SKUs learned from {fit.data_from} to "

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.cross_words import pairs_words
-from optimizer.services.open_training import CannotTrain, busy_words, open_cross
+from optimizer.services.open_training import CannotTrain, open_cross
+from optimizer.training_command import done_here
 
 
 class Command(BaseCommand):
@@ -22,18 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("--channel", default=settings.DEFAULT_CHANNEL, help="channel code")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here: `manage.py help` loads every command and need not load torch.
-        from optimizer.services.run_training import run_training
-
         try:
             job = open_cross(channel=channel_by_code(options["channel"]), now=timezone.now())
         except (UnknownChannel, CannotTrain) as error:
             raise CommandError(str(error), returncode=2) from error
-        with Console(stderr=True).status("learn"):
-            job = run_training(job_id=job.pk, clock=timezone.now)
-        if job.error or job.finished_at is None:
-            raise CommandError(job.error or busy_words(job), returncode=2)
-        _show(job.result)
+        _show(done_here(job, doing="learn").result)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -6,16 +6,14 @@ from rest_framework.test import APIClient
 
 from catalog.models import ApiKey, Listing
 from catalog.models.access import Scope
-from tests.factories import make_api_key, make_channel, make_listing, publish
+from tests.factories import make_api_client, make_api_key, make_channel, make_listing, publish
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def client():
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 def test_a_price_is_served_with_its_reason_and_version(client):

@@ -3,13 +3,12 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from catalog.models import PriceChange
 from catalog.models.access import Scope
 from optimizer.models import MarkdownPlan
 from optimizer.services.replan_markdowns import replan_markdowns
-from tests.factories import make_api_key, make_listing
+from tests.factories import make_api_client, make_api_key, make_listing
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db
@@ -19,9 +18,7 @@ PLANS = "/api/v1/markdown-plans"
 
 @pytest.fixture
 def client():
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 def body_for(listing=None, **fields):

@@ -11,7 +11,7 @@ from optimizer.selectors.live_models import live_fit
 from optimizer.services.fit_elasticities import fit_channel
 from optimizer.services.train_model import train_model
 from optimizer.tasks import evaluate_model
-from tests.factories import make_api_key, make_channel
+from tests.factories import make_api_client, make_channel
 from tests.optimizer.test_model_registry import BAD, a_shop
 
 pytestmark = pytest.mark.django_db
@@ -21,9 +21,7 @@ API = "/api/v1/models"
 
 @pytest.fixture
 def client() -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from catalog.models.access import Scope
 from catalog.models.listing import PriceSource
 from optimizer.models import OptimizationRun
 from optimizer.tasks import resume_stalled_runs
-from tests.factories import make_api_key, make_channel, make_listing, publish
+from tests.factories import make_api_client, make_api_key, make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 
 pytestmark = pytest.mark.django_db
@@ -17,9 +17,7 @@ RUNS = "/api/v1/optimization-runs"
 
 @pytest.fixture
 def client():
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 @pytest.fixture

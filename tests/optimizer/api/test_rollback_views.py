@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 from catalog.models import Listing, PriceChange
 from catalog.models.access import Scope
 from catalog.models.listing import PriceSource
-from tests.factories import make_api_key, make_listing, publish
+from tests.factories import make_api_client, make_api_key, make_listing, publish
 from tests.optimizer.test_runs import finished
 
 pytestmark = pytest.mark.django_db
@@ -16,9 +16,7 @@ RUNS = "/api/v1/optimization-runs"
 
 @pytest.fixture
 def client():
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 def test_a_run_is_rolled_back_and_every_price_accounted_for(client):

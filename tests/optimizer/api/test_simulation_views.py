@@ -8,7 +8,7 @@ from catalog.models import Category, Listing, PriceChange
 from catalog.models.access import Scope
 from optimizer.assumptions import CostChange
 from optimizer.models import Simulation
-from tests.factories import make_api_key, make_channel, make_listing
+from tests.factories import make_api_client, make_api_key, make_channel, make_listing
 from tests.optimizer.factories import make_fit
 from tests.optimizer.simulations import compute, computed
 
@@ -19,9 +19,7 @@ SIMULATIONS = "/api/v1/simulations"
 
 @pytest.fixture
 def client():
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key()}")
-    return client
+    return make_api_client()
 
 
 @pytest.fixture
