@@ -68,7 +68,7 @@ def test_a_rollback_waits_for_the_part_that_is_being_published_and_takes_it_back
             rolling = pool.submit(rolling_back)
             with pytest.raises(TimeoutError):
                 rolling.result(timeout=0.5)
-        rolling.result(timeout=10)
+        rolling.result(timeout=60)
     assert set(Listing.objects.values_list("price_source", flat=True)) == {"rollback"}
 
 
@@ -89,7 +89,7 @@ def test_a_part_that_another_worker_is_at_is_left_to_it_and_a_part_is_published_
             publish_prices(str(run.pk), part)
             connections.close_all()
 
-        pool.submit(another).result(timeout=10)
+        pool.submit(another).result(timeout=60)
     assert PriceChange.objects.count() == 2
     publish_prices(str(run.pk), part)
     assert PriceChange.objects.count() == 2 and finish_publishing(run_id=run.pk, now=timezone.now()).is_publishing
@@ -184,7 +184,7 @@ def test_a_kill_switch_in_the_middle_of_a_release_has_the_rest_wait_again(run, m
                 flip_kill_switch(reason="wrong costs", through="test", now=timezone.now())
                 connections.close_all()
 
-            pool.submit(flip).result(timeout=10)
+            pool.submit(flip).result(timeout=60)
         return report
 
     with monkeypatch.context() as patch:

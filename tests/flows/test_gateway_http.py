@@ -148,7 +148,7 @@ def test_a_slow_client_is_cut_off(web, beginning):
         client.sendall(beginning or b"G")
         began = time.monotonic()
         assert client.recv(1_000).startswith(b"HTTP/1.1 408") and client.recv(1) == b""
-    assert protocol.HEAD_SECONDS - 1 < time.monotonic() - began < protocol.HEAD_SECONDS + 5
+    assert protocol.HEAD_SECONDS - 1 < time.monotonic() - began < protocol.HEAD_SECONDS + 20
 
 
 def test_the_limit_holds_over_all_processes_and_doors(start_web, key):

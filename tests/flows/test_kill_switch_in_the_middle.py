@@ -110,14 +110,14 @@ def test_what_comes_between_the_gate_and_the_commit_changes_nothing(scope, publi
         with transaction.atomic():
             publish_all(channel, keys)
             ready.set()
-            go.wait(10)
+            go.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         batch = in_thread(pool, run)
-        ready.wait(10)
+        ready.wait(60)
         _, seconds = timed_flip(**scope)
         go.set()
-        error = batch.exception(timeout=10)
+        error = batch.exception(timeout=60)
     assert seconds < FLIP_SECONDS
     assert (error is None) == bool(published)
     assert PriceChange.objects.count() == published
@@ -155,7 +155,7 @@ def test_no_automatic_price_commits_after_a_flip_returned():
                 flips += 1
         finally:
             stop.set()
-        outcomes = [worker.result(timeout=10) for worker in workers]
+        outcomes = [worker.result(timeout=60) for worker in workers]
     assert flips == 12 and all(each["published"] and each["stopped"] for each in outcomes)
 
 
@@ -170,11 +170,11 @@ def test_a_run_in_the_middle_of_which_a_switch_is_flipped_is_held_and_publishes_
             Recommendation.objects.select_for_update().get(run=run)
             closing = in_thread(pool, lambda: close_run(run_id=run.pk, now=timezone.now()))
             # Asked in another connection: this one would keep the lock that it tries.
-            while not in_thread(pool, is_locked, listing.pk).result(timeout=5):
+            while not in_thread(pool, is_locked, listing.pk).result(timeout=60):
                 assert not closing.done()
             time.sleep(0.3)
-            in_thread(pool, flip).result(timeout=5)
-        closed = closing.result(timeout=10)
+            in_thread(pool, flip).result(timeout=60)
+        closed = closing.result(timeout=60)
     assert (closed.status, closed.error) == (OptimizationRun.Status.HELD, KILLED)
     assert not PriceChange.objects.exists()
     assert Recommendation.objects.get(run=run).outcome == Recommendation.Outcome.WAITING
@@ -188,7 +188,7 @@ def flipping_after(monkeypatch, module, name):
         report = gate(**fields)
         if not flips:
             with ThreadPoolExecutor(1) as pool:
-                flips.append(in_thread(pool, flip).result(timeout=5))
+                flips.append(in_thread(pool, flip).result(timeout=60))
         return report
 
     monkeypatch.setattr(module, name, gate_then_flip)

@@ -148,7 +148,7 @@ def run_procfile(folder, lines):
 
 def wait_until_dead(pids):
     """Return those of the processes that are still alive after ten seconds; zombies are dead."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while (living := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     return living

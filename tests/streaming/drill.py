@@ -187,7 +187,7 @@ class Drill:
     def _stop_gracefully(self) -> None:
         for process in self.processes.values():
             process.terminate()
-        assert [process.wait(10) for process in self.processes.values()] == [0, 0]
+        assert [process.wait(30) for process in self.processes.values()] == [0, 0]
 
     def _end(self) -> None:
         for process in self.processes.values():
