@@ -1,0 +1,26 @@
+"""A Deep Q-Network that prices over a horizon, judged by the exact optimum.
+
+A package of its own, so that who only needs problems and exact solutions does not load torch. The mathematics are in
+docs/math.md.
+"""
+
+from .artefact import from_bytes, to_bytes
+from .config import DqnConfig
+from .greedy import greedy_policy
+from .network import QNetwork
+from .scores import PolicyScores, Score, score_policies
+from .training import Progress, TrainedNetwork, train_dqn
+
+__all__ = [
+    "DqnConfig",
+    "PolicyScores",
+    "Progress",
+    "QNetwork",
+    "Score",
+    "TrainedNetwork",
+    "from_bytes",
+    "greedy_policy",
+    "score_policies",
+    "to_bytes",
+    "train_dqn",
+]
