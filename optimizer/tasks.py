@@ -146,6 +146,14 @@ def replan_markdown_plans() -> None:
 
 
 @shared_task
+def ask_policies() -> None:
+    """Write down what trained policies would have done where markdown plans decided."""
+    from optimizer.services.shadow_policies import shadow_policies  # as above: not in the web process
+
+    shadow_policies(now=timezone.now())
+
+
+@shared_task
 def refresh_feature_store() -> None:
     """Refresh the features of every channel: windows move on, changed facts are recorded, lost writes are made good."""
     for channel in Channel.objects.order_by("code"):

@@ -57,6 +57,8 @@ NAVIGATION = [
             _page("Elasticity fits", "ssid_chart", "optimizer", "elasticityfit"),
             _page("Elasticities", "query_stats", "optimizer", "elasticityestimate"),
             _page("Cross elasticities", "swap_horiz", "optimizer", "crosselasticity"),
+            _page("Horizon policies", "route", "optimizer", "horizonpolicy"),
+            _page("Shadow decisions", "visibility", "optimizer", "shadowdecision"),
         ],
     },
     {

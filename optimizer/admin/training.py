@@ -89,6 +89,8 @@ class TrainingJobAdmin(ReadOnlyAdmin):
             return job.error
         if "words" in job.result:
             return f"{job.fit} is {'live' if job.result['live'] else 'not live'}: {job.result['words']}"
+        if "policy_words" in job.result:
+            return job.result["policy_words"]
         if "pairs_kept" in job.result:
             return pairs_words(job.result)
         return "; ".join(_estimate_words(each) for each in job.result.get("estimates", []))

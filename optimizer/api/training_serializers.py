@@ -19,6 +19,8 @@ KIND_OF_FIELD = {
     "causal_prior": TrainingJob.Kind.FIT,
     "other_channels": TrainingJob.Kind.CAUSAL,
     "instruments": TrainingJob.Kind.CAUSAL,
+    "minutes": TrainingJob.Kind.POLICY,
+    "seed": TrainingJob.Kind.POLICY,
 }
 
 
@@ -79,6 +81,8 @@ class OpenTrainingSerializer(Strict):
         default=False, help_text="Of a causal estimate: the price in other channels is an instrument."
     )
     instruments = InstrumentsSerializer(required=False, help_text="Of a causal estimate.")
+    minutes = serializers.FloatField(required=False, help_text="Of a policy: time to train, 10 unless given.")
+    seed = serializers.IntegerField(required=False, help_text="Of a policy: of all that is drawn, 0 unless given.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name, kind in KIND_OF_FIELD.items():

@@ -20,7 +20,7 @@ from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.api.training_serializers import OpenTrainingSerializer, TrainingJobSerializer
 from optimizer.api.views import IDEMPOTENCY_KEY
 from optimizer.models import TrainingJob
-from optimizer.services.open_training import CannotTrain, open_causal, open_cross, open_fit
+from optimizer.services.open_training import CannotTrain, open_causal, open_cross, open_fit, open_policy
 from optimizer.tasks import run_training
 
 TAGS = ["demand models"]
@@ -45,7 +45,7 @@ class TrainingListView(ListAPIView[Any]):
         tags=TAGS,
     )
     def post(self, request: Request) -> Response:
-        """Have demand learned, judged and, if it passes, go live; or causal or cross-price elasticities estimated."""
+        """Have demand learned, judged and, if it passes, go live; or causal or cross elasticities, or a policy."""
         return answer_once(request, partial(self._open, request))
 
     def _open(self, request: Request) -> Response:
@@ -72,6 +72,9 @@ def _opened(asked: dict[str, Any], author: User | None) -> TrainingJob:
         )
     if asked["kind"] == TrainingJob.Kind.CROSS:
         return open_cross(channel=channel, now=now, author=author)
+    if asked["kind"] == TrainingJob.Kind.POLICY:
+        settings = {name: asked[name] for name in ("minutes", "seed") if name in asked}
+        return open_policy(channel=channel, now=now, author=author, **settings)
     given = asked.get("instruments")
     return open_causal(
         channel=channel,

@@ -3,6 +3,7 @@ from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
 from optimizer.models.goals import GOAL_FIELDS, RunGoals
 from optimizer.models.markdown import MarkdownPlan, MarkdownStep
+from optimizer.models.policy import HorizonPolicy, ShadowDecision
 from optimizer.models.run import OptimizationRun, Recommendation, RunChunk, RunLimits
 from optimizer.models.schedule import RunSchedule
 from optimizer.models.simulation import Simulation
@@ -16,6 +17,7 @@ __all__ = [
     "ElasticityEstimate",
     "ElasticityFit",
     "FeatureSnapshot",
+    "HorizonPolicy",
     "MarkdownPlan",
     "MarkdownStep",
     "OptimizationRun",
@@ -24,6 +26,7 @@ __all__ = [
     "RunGoals",
     "RunLimits",
     "RunSchedule",
+    "ShadowDecision",
     "Simulation",
     "TrainingJob",
 ]

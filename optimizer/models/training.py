@@ -9,6 +9,7 @@ class TrainingJob(models.Model):
         FIT = "fit", "elasticities of all listings"
         CAUSAL = "causal", "the channel's elasticity as a cause"
         CROSS = "cross", "elasticities in the prices of a category's other products"
+        POLICY = "policy", "prices over a horizon, by a deep Q-network"
 
     class Status(models.TextChoices):
         WAITING = "waiting", "waiting for a worker"
@@ -51,4 +52,5 @@ STEPS = {
     TrainingJob.Kind.FIT: (LEARNING, JUDGING, PROMOTING),
     TrainingJob.Kind.CAUSAL: (LEARNING,),
     TrainingJob.Kind.CROSS: (LEARNING,),
+    TrainingJob.Kind.POLICY: (LEARNING, JUDGING),
 }

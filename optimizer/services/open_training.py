@@ -1,7 +1,7 @@
 """Ask for something to be learned. Web processes load this file: it must not lead to the engine."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 
@@ -12,6 +12,12 @@ from optimizer.selectors.causal_estimates import newest_belief
 
 MOST_VALUES = 4_000_000
 """What one JSON value of Postgres holds well: a million rows of two instruments."""
+
+
+MOST_MINUTES: Final = 12
+"""A worker's message comes again after 15 (`CELERY_VISIBILITY_TIMEOUT_SECONDS`); learning is followed by judging."""
+
+MOST_SEED: Final = 2**31 - 1
 
 
 class CannotTrain(ValueError):
@@ -84,6 +90,21 @@ def open_cross(*, channel: Channel, now: datetime, author: User | None = None) -
     """
     _require_sales(channel)
     return _opened(channel, TrainingJob.Kind.CROSS, {}, now, author)
+
+
+def open_policy(
+    *, channel: Channel, now: datetime, minutes: float = 10.0, seed: int = 0, author: User | None = None
+) -> TrainingJob:
+    """Ask for a policy that prices a finite stock over a horizon, learned from problems like the channel's.
+
+    Raises:
+        CannotTrain: the time is not positive or above what a worker's message lasts; the seed is negative.
+    """
+    if not 0 < minutes <= MOST_MINUTES:
+        raise CannotTrain("minutes", f"{minutes:g} minutes; give more than 0 and {MOST_MINUTES} at most")
+    if not 0 <= seed <= MOST_SEED:
+        raise CannotTrain("seed", f"{seed}; give a whole number from 0 to {MOST_SEED:,}")
+    return _opened(channel, TrainingJob.Kind.POLICY, {"minutes": minutes, "seed": seed}, now, author)
 
 
 def _opened(channel: Channel, kind: str, asked: dict[str, Any], now: datetime, author: User | None) -> TrainingJob:

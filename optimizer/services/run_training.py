@@ -13,11 +13,13 @@ from django.db import connection, transaction
 
 from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.hierarchy import HierarchyConfig
-from optimizer.models import TrainingJob
-from optimizer.models.training import LEARNING, STEPS
+from optimizer.models import HorizonPolicy, TrainingJob
+from optimizer.models.training import JUDGING, LEARNING, STEPS
+from optimizer.policy_words import policy_words
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.demand_methods import Config, default_config
 from optimizer.services.learn_cross_prices import learn_cross_prices, store_pairs
+from optimizer.services.learn_policy import JUDGED_ON, learn_policy, policy_scores
 from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
@@ -112,6 +114,18 @@ def _cross(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Trainin
         return _end(job, clock(), result=found.report())
 
 
+def _policy(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+    at(LEARNING)
+    policy = HorizonPolicy.objects.filter(job=job).first() or learn_policy(
+        job=job, now=clock(), progress=lambda words: at(f"{LEARNING}: {words}")
+    )
+    at(JUDGING)
+    policy.scores = policy_scores(policy=policy, problems=JUDGED_ON, seed=job.asked["seed"])
+    with transaction.atomic():
+        policy.save(update_fields=["scores"])
+        return _end(job, clock(), result={"policy": policy.pk, "policy_words": policy_words(policy)})
+
+
 def _as_json(value: Any) -> Any:
     """Return a value with what is not finite, such as ends of intervals, as None: JSON has no infinity."""
     if isinstance(value, dict):
@@ -121,12 +135,18 @@ def _as_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-DO: Final = {TrainingJob.Kind.FIT: _fit, TrainingJob.Kind.CAUSAL: _causal, TrainingJob.Kind.CROSS: _cross}
+DO: Final = {
+    TrainingJob.Kind.FIT: _fit,
+    TrainingJob.Kind.CAUSAL: _causal,
+    TrainingJob.Kind.CROSS: _cross,
+    TrainingJob.Kind.POLICY: _policy,
+}
 
 
 def _report(job: TrainingJob, progress: Callable[[str], object], step: str) -> None:
+    """Say what a job is at: a step, or how far it is within one after a colon."""
     progress(step)
-    job.step, job.steps_done = step, STEPS[TrainingJob.Kind(job.kind)].index(step)
+    job.step, job.steps_done = step, STEPS[TrainingJob.Kind(job.kind)].index(step.partition(":")[0])
     job.save(update_fields=["step", "steps_done"])
 
 

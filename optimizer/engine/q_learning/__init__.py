@@ -6,7 +6,7 @@ docs/math.md.
 
 from .artefact import from_bytes, to_bytes
 from .config import DqnConfig
-from .greedy import greedy_policy
+from .greedy import first_rungs, greedy_policy
 from .network import QNetwork
 from .scores import PolicyScores, Score, score_policies
 from .training import Progress, TrainedNetwork, train_dqn
@@ -18,6 +18,7 @@ __all__ = [
     "QNetwork",
     "Score",
     "TrainedNetwork",
+    "first_rungs",
     "from_bytes",
     "greedy_policy",
     "score_policies",
