@@ -38,11 +38,11 @@ class DqnConfig:
     """
 
     seed: int = 0
-    hidden: tuple[int, ...] = (128, 128)
-    batch: int = 2_048
+    hidden: tuple[int, ...] = (64, 64)
+    batch: int = 1_024
     demands: int = 2
-    n_step: int = 2
-    learning_rate: float = 1e-3
+    n_step: int = 1
+    learning_rate: float = 2e-3
     target_rate: float = 0.02
     average_decay: float = 0.995
     epsilon: float = 0.25
