@@ -8,20 +8,26 @@ from .artefact import from_bytes, to_bytes
 from .config import DqnConfig
 from .greedy import first_rungs, greedy_policy
 from .network import QNetwork
+from .offline import OfflineConfig, train_offline
 from .scores import PolicyScores, Score, score_policies
 from .training import Progress, TrainedNetwork, train_dqn
+from .transitions import Transitions, log_of_play
 
 __all__ = [
     "DqnConfig",
+    "OfflineConfig",
     "PolicyScores",
     "Progress",
     "QNetwork",
     "Score",
     "TrainedNetwork",
+    "Transitions",
     "first_rungs",
     "from_bytes",
     "greedy_policy",
+    "log_of_play",
     "score_policies",
     "to_bytes",
     "train_dqn",
+    "train_offline",
 ]
