@@ -34,7 +34,7 @@ SMALL = DqnConfig(
     ranges=EASY,
     device="cpu",
 )
-QUICK = replace(SMALL, max_updates=4, validate_every=2, batch=32)
+QUICK = replace(SMALL, max_updates=4, validate_every=2, batch=32, n_step=3)
 
 
 def _network(seed: int = 0) -> QNetwork:
@@ -114,6 +114,18 @@ def test_shaped_rewards_sum_to_the_profit_less_the_potential_at_the_beginning() 
         shaped += np.where(running, reward + after.potential - before.potential, 0.0)
         before = after
     np.testing.assert_allclose(shaped, profit - first.potential, rtol=1e-9, atol=1e-8)
+
+
+@pytest.mark.parametrize("elasticity", [-1.0, -0.5, 0.0, 0.5])
+def test_a_demand_that_answers_little_or_the_wrong_way_is_seen_in_finite_numbers(elasticity: float) -> None:
+    drawn = draw_problems(20, np.random.default_rng(13), EASY)
+    problem = replace(drawn, elasticity=np.full(20, elasticity), salvage=np.zeros(20))
+    row = np.arange(20)
+    for stock in (problem.stock, problem.stock * 0):
+        view = Sight(problem).look(row, row * 0, Ladder.of(problem).start, stock)
+        assert np.isfinite(view.features).all()
+        assert np.isfinite(view.potential).all()
+        assert (view.scale > 0).all()
 
 
 def test_sight_has_no_money_in_it() -> None:

@@ -49,8 +49,8 @@ class DqnConfig:
     redraw: int = 32
     max_updates: int = 6_000
     max_seconds: float | None = None
-    validate_every: int = 500
-    patience: int = 100
+    validate_every: int = 200
+    patience: int = 15
     device: str = "auto"
     ranges: ProblemRanges = field(default_factory=ProblemRanges)
 

@@ -67,7 +67,7 @@ class Sight:
         self._level = np.pad(level, ((0, 0), (0, 1)))
         self._to_come = np.pad(to_come, ((0, 0), (0, 1)))
         elasticity = problem.elasticity
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             mark_up = problem.salvage * elasticity / (elasticity + 1)
         # Demand that answers little has no mark-up price below the highest.
         mark_up = np.where(elasticity < -1, mark_up, problem.max_price)
