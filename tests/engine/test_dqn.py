@@ -181,8 +181,13 @@ def test_an_artefact_with_a_weight_that_is_not_finite_is_refused() -> None:
     network = _network()
     with torch.no_grad():
         network.value.bias.fill_(float("nan"))
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="not a finite float32"):
         from_bytes(to_bytes(network, SMALL))
+
+
+def test_an_artefact_that_claims_other_layers_than_it_has_is_refused_before_they_take_memory() -> None:
+    with pytest.raises(ValueError, match="weights are not those of its configuration"):
+        from_bytes(to_bytes(_network(), replace(SMALL, hidden=(10_000_000, 10_000_000))))
 
 
 def test_scores_rank_the_exact_optimum_first_and_hold_its_share_at_one() -> None:

@@ -40,13 +40,14 @@ def from_bytes(data: bytes) -> tuple[QNetwork, DqnConfig]:
         if about.get(name) != wanted:
             raise ValueError(f"{name}: the policy has {about.get(name)}, this program {wanted}; train it again")
     config = _config(about)
-    network = QNetwork(len(FEATURES), config.hidden)
+    with torch.device("meta"):  # sizes that the file only claims take no memory
+        network = QNetwork(len(FEATURES), config.hidden)
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
         raise ValueError("policy: its weights are not those of its configuration; train it again") from error
-    if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
-        raise ValueError("policy: a weight is not finite; train it again")
+    if not all(weight.dtype == torch.float32 and bool(weight.isfinite().all()) for weight in weights.values()):
+        raise ValueError("policy: a weight is not a finite float32; train it again")
     return network, config
 
 
