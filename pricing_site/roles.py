@@ -18,6 +18,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "catalog.view_category",
         "catalog.view_channel",
         "catalog.view_competitoroffer",
+        "catalog.view_dailysales",
         "catalog.view_competitorprice",
         "catalog.view_guardrailpolicy",
         "catalog.view_guardrailpolicyversion",

@@ -83,6 +83,7 @@ NAVIGATION = [
         "title": "Facts",
         "items": [
             _page("Weekly sales", "bar_chart", "catalog", "weeklysales"),
+            _page("Daily sales", "calendar_view_day", "catalog", "dailysales"),
             _page("Week conditions", "event_note", "catalog", "weekconditions"),
             _page("Competitor prices", "storefront", "catalog", "competitorprice"),
             _page("Competitors' offers", "timeline", "catalog", "competitoroffer"),

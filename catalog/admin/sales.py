@@ -16,6 +16,7 @@ from catalog.models import (
     Channel,
     CompetitorOffer,
     CompetitorPrice,
+    DailySales,
     Listing,
     SalesImport,
     WeekConditions,
@@ -53,6 +54,29 @@ class WeeklySalesAdmin(ReadOnlyAdmin, SearchBySku):
     @display(description="Orders")
     def orders_figure(self, sales: WeeklySales) -> str:
         return number(sales.orders)
+
+
+@admin.register(DailySales)
+class DailySalesAdmin(ReadOnlyAdmin, SearchBySku):
+    list_display = ("product_column", "day", "units_figure", "revenue_figure")
+    list_display_links = ("product_column",)
+    list_select_related = ("listing__product", "listing__channel")
+    list_filter = ("listing__channel",)
+
+    def name_of(self, row: DailySales) -> str:
+        return f"{listing_name(row.listing)}, {row.day:%-d %b %Y}"
+
+    @display(description="Product", header=True)
+    def product_column(self, sales: DailySales) -> list[str]:
+        return product_cell(sales.listing)
+
+    @display(description="Units")
+    def units_figure(self, sales: DailySales) -> str:
+        return number(sales.units)
+
+    @display(description="Revenue")
+    def revenue_figure(self, sales: DailySales) -> str:
+        return money(sales.revenue, sales.listing.channel)
 
 
 @admin.register(WeekConditions)

@@ -13,7 +13,7 @@ from catalog.models.price_override import PriceOverride
 from catalog.models.price_relation import PriceGroup, PriceGroupMember, PriceRelation
 from catalog.models.product import Category, Channel, Product
 from catalog.models.rollback import RolledBackPrice, RunRollback
-from catalog.models.sales import SalesImport, WeekConditions, WeeklySales
+from catalog.models.sales import DailySales, SalesImport, WeekConditions, WeeklySales
 from catalog.models.serving import CacheEpoch, LowestOffer, ServedArm, ServedExperiment
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Channel",
     "CompetitorOffer",
     "CompetitorPrice",
+    "DailySales",
     "GuardrailPolicy",
     "GuardrailPolicyVersion",
     "IdempotencyRecord",

@@ -27,6 +27,25 @@ class WeeklySales(models.Model):
         return f"{self.listing_id} {self.week}: {self.units}"
 
 
+class DailySales(models.Model):
+    """What one listing sold on one day. A day without sales has no row; the days of a week add up to its weekly row."""
+
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="daily_sales", db_index=False)
+    day = models.DateField()
+    units = models.PositiveIntegerField()
+    revenue = MoneyField()
+
+    class Meta:
+        verbose_name_plural = "daily sales"
+        constraints = [
+            models.UniqueConstraint(fields=["listing", "day"], name="sales_once_per_day"),
+            models.CheckConstraint(condition=Q(units__gt=0), name="daily_sales_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} {self.day}: {self.units}"
+
+
 class WeekConditions(models.Model):
     """What else moved a listing's demand in a week. A week without a row was a usual one."""
 

@@ -1,4 +1,4 @@
-"""Which transactions count as sales, and what they come to per SKU and week.
+"""Which transactions count as sales, and what they come to per SKU and week, and per SKU and day.
 
 Rules, in this order; a row is rejected for the first that it breaks:
 
@@ -18,7 +18,7 @@ import polars as pl
 
 from catalog.sales_import.reading import COLUMNS, ROW
 
-RULES_VERSION = 1
+RULES_VERSION = 2  # 2: days are kept beside weeks, so that files read before may be read again for them
 PRODUCT_CODE = r"^\d{5}[A-Z]{0,2}$"
 OUTLIER_FACTOR = 5.0
 LIST_PRICE_WEEKS = 4
@@ -31,12 +31,14 @@ class CleanSales:
 
     Args:
         sales: one row a SKU and week: sku, week (Monday), units, revenue, price (median), orders.
+        days: one row a SKU and day with sales: sku, day, units, revenue.
         products: one row a SKU: sku, name, list_price (most frequent price of its last four weeks with sales).
         rejected: the rejected rows as read, with ``row`` and ``reason``.
         rows_read, rows_kept: counts of transactions.
     """
 
     sales: pl.DataFrame
+    days: pl.DataFrame
     products: pl.DataFrame
     rejected: pl.DataFrame
     rows_read: int
@@ -54,6 +56,7 @@ def clean_transactions(transactions: pl.DataFrame, price_decimals: int = 2) -> C
     kept = judged.filter(pl.col(REASON).is_null())
     return CleanSales(
         sales=_weekly_sales(kept),
+        days=_daily_sales(kept),
         products=_products(kept, price_decimals),
         rejected=judged.filter(pl.col(REASON).is_not_null()).select(ROW, REASON, *COLUMNS),
         rows_read=transactions.height,
@@ -98,6 +101,14 @@ def _weekly_sales(kept: pl.DataFrame) -> pl.DataFrame:
             orders=pl.col("InvoiceNo").n_unique(),
         )
         .sort("sku", "week")
+    )
+
+
+def _daily_sales(kept: pl.DataFrame) -> pl.DataFrame:
+    return (
+        kept.group_by("sku", day=pl.col("InvoiceDate").dt.date())
+        .agg(units=pl.col("Quantity").sum(), revenue=(pl.col("Quantity") * pl.col("UnitPrice")).sum().round(4))
+        .sort("sku", "day")
     )
 
 

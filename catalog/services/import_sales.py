@@ -1,4 +1,4 @@
-"""Write a cleaned transaction file: products, listings, list prices and weekly sales, all or nothing."""
+"""Write a cleaned transaction file: products, listings, list prices, weekly and daily sales, all or nothing."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -17,10 +17,11 @@ from catalog.services.list_prices import publish_list_prices
 Progress = Callable[[str], None]
 
 STAGE_SQL = """
-DROP TABLE IF EXISTS pg_temp.staged_product, pg_temp.staged_sales;
+DROP TABLE IF EXISTS pg_temp.staged_product, pg_temp.staged_sales, pg_temp.staged_day;
 CREATE TEMP TABLE staged_product (sku text, name text, list_price numeric) ON COMMIT DROP;
 CREATE TEMP TABLE staged_sales (sku text, week date, units int, revenue numeric, price numeric, orders int)
     ON COMMIT DROP;
+CREATE TEMP TABLE staged_day (sku text, day date, units int, revenue numeric) ON COMMIT DROP;
 """
 # The gate locks listings by their key: whoever locks many does it in that order, or two of them deadlock.
 MERGE_SQL = """
@@ -40,6 +41,16 @@ SELECT listing.id, staged.week, staged.units, staged.revenue, staged.price, stag
   JOIN catalog_listing listing ON listing.product_id = product.id AND listing.channel_id = %(channel)s
     ON CONFLICT (listing_id, week) DO UPDATE
    SET units = excluded.units, revenue = excluded.revenue, price = excluded.price, orders = excluded.orders;
+DELETE FROM catalog_dailysales sold
+ USING staged_sales staged
+  JOIN catalog_product product USING (sku)
+  JOIN catalog_listing listing ON listing.product_id = product.id AND listing.channel_id = %(channel)s
+ WHERE sold.listing_id = listing.id AND sold.day >= staged.week AND sold.day < staged.week + 7;
+INSERT INTO catalog_dailysales (listing_id, day, units, revenue)
+SELECT listing.id, staged.day, staged.units, staged.revenue
+  FROM staged_day staged
+  JOIN catalog_product product USING (sku)
+  JOIN catalog_listing listing ON listing.product_id = product.id AND listing.channel_id = %(channel)s;
 """
 
 
@@ -58,7 +69,7 @@ def import_sales(
     """Import a transaction file into a channel, once: the same file under the same rules is not read again.
 
     One transaction: after a crash nothing of the file is there. A week that the file holds replaces that week's sales
-    of the SKU, so a file must hold whole weeks. List prices that changed are published through the gate.
+    of the SKU and their days, so a file must hold whole weeks. List prices that changed are published through the gate.
 
     Raises:
         SalesFileError: the file cannot be used; nothing was written.
@@ -110,6 +121,7 @@ def _merge(clean: CleanSales, channel: Channel) -> None:
             "staged_sales (sku, week, units, revenue, price, orders)",
             clean.sales.select("sku", "week", "units", "revenue", "price", "orders"),
         )
+        _copy(cursor, "staged_day (sku, day, units, revenue)", clean.days.select("sku", "day", "units", "revenue"))
         for statement in MERGE_SQL.split(";\n"):
             if statement.strip():
                 cursor.execute(statement, {"channel": channel.pk})
@@ -118,7 +130,7 @@ def _merge(clean: CleanSales, channel: Channel) -> None:
 def _update_statistics() -> None:
     """Let the planner, and the admin's estimated counts, know what came in."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE catalog_product, catalog_listing, catalog_weeklysales")
+        cursor.execute("ANALYZE catalog_product, catalog_listing, catalog_weeklysales, catalog_dailysales")
 
 
 def _copy(cursor: object, target: str, frame: pl.DataFrame) -> None:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog.models import Listing, PriceChange, Product, SalesImport, WeeklySales
+from catalog.models import DailySales, Listing, PriceChange, Product, SalesImport, WeeklySales
 from tests.factories import make_channel
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +56,20 @@ def test_the_same_file_again_changes_nothing(tmp_path):
     call_command("import_sales", str(path))
     after = list(PriceChange.objects.values()), list(WeeklySales.objects.values()), list(Listing.objects.values())
     assert before == after and SalesImport.objects.count() == 1
+
+
+def test_days_add_up_to_their_week_and_are_replaced_with_it(tmp_path):
+    tuesday = ROW.replace("536365", "536370").replace("2010-12-01", "2010-11-30")
+    call_command("import_sales", str(written(tmp_path, HEADER + ROW + ROW.replace(",6,", ",2,") + tuesday + OTHER)))
+    days = DailySales.objects.filter(listing__product__sku="85123A").order_by("day")
+    assert [(str(row.day), row.units, str(row.revenue)) for row in days] == [
+        ("2010-11-30", 6, "15.3000"),
+        ("2010-12-01", 8, "20.4000"),
+    ]
+    assert WeeklySales.objects.get(listing__product__sku="85123A").units == 14
+    call_command("import_sales", str(written(tmp_path, HEADER + ROW, "corrected.csv")))
+    assert list(days.values_list("units", flat=True)) == [6], "a day that the corrected week lacks is gone"
+    assert DailySales.objects.filter(listing__product__sku="22423").count() == 1
 
 
 def test_parquet_and_csv_come_to_the_same(tmp_path):
