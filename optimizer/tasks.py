@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from catalog.models import Channel, WeeklySales
 from optimizer.models import ElasticityFit, OptimizationRun, RunChunk, TrainingJob
+from optimizer.selectors.forecasts import last_asked
 from optimizer.services.decide_run import decide_run
 from optimizer.services.end_run import fail_run
 from optimizer.services.open_due_runs import open_due_runs
-from optimizer.services.open_training import open_fit
+from optimizer.services.open_training import open_fit, open_forecaster
 from optimizer.services.publish_run import Part, finish_publishing, parts_left, publish_run
 from optimizer.services.refresh_features import RefreshUnderWay, refresh_features
 
@@ -103,11 +104,16 @@ def _resume(run: OptimizationRun) -> None:
 
 @shared_task
 def train_models() -> None:
-    """Have the demand of every channel that has sales learned anew, with the method that is live."""
+    """Have the demand of every channel that has sales learned anew, with the method that is live.
+
+    Forecasters too, of the steps that somebody asked for once, as they were asked for last.
+    """
     sales = WeeklySales.objects.filter(listing__channel=OuterRef("pk"))
     for channel in Channel.objects.filter(Exists(sales)).order_by("code"):
         try:
             run_training.delay(open_fit(channel=channel, now=timezone.now()).pk)
+            for asked in last_asked(channel=channel):
+                run_training.delay(open_forecaster(channel=channel, now=timezone.now(), **asked).pk)
         except Exception:  # the other channels are learned all the same
             logger.exception("Training of channel %s could not be sent", channel.code)
 

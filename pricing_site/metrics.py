@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from catalog.gateway.metrics import hit_ratio
 from optimizer.models import OptimizationRun
+from optimizer.selectors.forecasts import forecaster_times
 from optimizer.selectors.live_models import inference_times
 from optimizer.selectors.run_metrics import batch_times, newest_runs
 
@@ -42,16 +43,16 @@ class HitRatio(Collector):
 
 
 class Models(Collector):
-    """How long models of demand took to be learned, from the database; nothing where it does not answer."""
+    """How long models of demand took to be learned or to forecast, from the database, if it answers."""
 
     def collect(self) -> Iterator[Metric]:
         try:
-            times = inference_times()
+            times = [*inference_times(), *forecaster_times()]
         except (OperationalError, InterfaceError):
             return
         family = SummaryMetricFamily(
             "model_inference_time_seconds",
-            "Time to infer the posterior of a channel's demand",
+            "Time to infer the posterior of a channel's demand, or the forecasts of its listings",
             labels=["model", "device"],
         )
         for each in times:

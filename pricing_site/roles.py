@@ -47,6 +47,8 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "experiments.view_pricingdecision",
         "experiments.view_streamoffset",
         "optimizer.view_crosselasticity",
+        "optimizer.view_demandforecast",
+        "optimizer.view_demandforecaster",
         "optimizer.view_elasticityestimate",
         "optimizer.view_elasticityfit",
         "optimizer.view_horizonpolicy",

@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
+        "ForecastStepEnum": "optimizer.models.forecast.ForecastStep",
         "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
         "OverrideKindEnum": "catalog.models.price_override.OverrideKind",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",

@@ -59,6 +59,8 @@ NAVIGATION = [
             _page("Cross elasticities", "swap_horiz", "optimizer", "crosselasticity"),
             _page("Horizon policies", "route", "optimizer", "horizonpolicy"),
             _page("Shadow decisions", "visibility", "optimizer", "shadowdecision"),
+            _page("Forecasters", "model_training", "optimizer", "demandforecaster"),
+            _page("Forecasts", "show_chart", "optimizer", "demandforecast"),
         ],
     },
     {

@@ -35,7 +35,8 @@ class Marker:
 
 @dataclass(frozen=True)
 class Chart:
-    """Hold what is drawn, in pixels: ``guide`` is a dashed path to compare with, ``bars`` a faint one of intervals."""
+    """Hold what is drawn, in pixels: ``guide`` is a dashed path to compare with, ``bars`` a faint one of intervals,
+    ``area`` what is shaded."""
 
     title: str
     path: str
@@ -51,6 +52,7 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
     guide: str = ""
     bars: str = ""
+    area: str = ""
     dot_radius: float = 3.2
 
 

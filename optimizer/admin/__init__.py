@@ -5,6 +5,7 @@ from django.contrib import admin
 from optimizer.admin import (
     cross_elasticity,
     elasticity,
+    forecasters,
     markdowns,
     policies,
     prices,
@@ -24,6 +25,7 @@ admin.site.index_template = "optimizer/admin/overview.html"
 __all__ = [
     "cross_elasticity",
     "elasticity",
+    "forecasters",
     "markdowns",
     "policies",
     "prices",

@@ -26,7 +26,6 @@ STATUS_COLOURS = {"waiting": "info", "running": "info", "done": "success", "fail
 class TrainingJobAdmin(ReadOnlyAdmin):
     list_display = ("name_column", "status_column", "channel", "kind", "found_column", "created_column", "created_by")
     list_filter = ("channel", "kind", "status")
-    list_select_related = ("channel", "fit", "created_by")
     fieldsets = (
         (None, {"fields": ("channel", "kind", "status_text", "found_column", "created_by", "created_column")}),
         ("What was asked", {"fields": ("asked_text",)}),
@@ -43,7 +42,8 @@ class TrainingJobAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        jobs = super().get_queryset(request).select_related("channel", "fit", "created_by")
+        jobs = super().get_queryset(request).select_related("channel", "fit", "created_by", "forecaster")
+        jobs = jobs.defer("forecaster__artefact")
         return jobs if request.resolver_match and "object_id" in request.resolver_match.kwargs else jobs.defer("asked")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -88,7 +88,8 @@ class TrainingJobAdmin(ReadOnlyAdmin):
         if job.error:
             return job.error
         if "words" in job.result:
-            return f"{job.fit} is {'live' if job.result['live'] else 'not live'}: {job.result['words']}"
+            model = job.fit or getattr(job, "forecaster", None)
+            return f"{model} is {'live' if job.result['live'] else 'not live'}: {job.result['words']}"
         if "policy_words" in job.result:
             return job.result["policy_words"]
         if "pairs_kept" in job.result:
@@ -110,6 +111,9 @@ class TrainingJobAdmin(ReadOnlyAdmin):
 
     @display(description="Model")
     def fit_link(self, job: TrainingJob) -> str:
+        if (forecaster := getattr(job, "forecaster", None)) is not None:
+            url = admin_url("optimizer_demandforecaster_change", forecaster.pk)
+            return format_html('<a class="text-link" href="{}">{}</a>', url, forecaster)
         if job.fit_id is None:
             return ""
         url = admin_url("optimizer_elasticityfit_change", job.fit_id)

@@ -8,19 +8,22 @@ from rest_framework import serializers
 
 from catalog.sku_week_file import SkuWeeks
 from optimizer.api.simulation_serializers import Strict
-from optimizer.models import ElasticityFit, TrainingJob
+from optimizer.models import ElasticityFit, ForecastStep, TrainingJob
+from optimizer.services.open_training import MOST_MINUTES, MOST_SEED, NETWORKS
 
 MAX_INSTRUMENTS = 8
 MAX_ROWS = 20_000
 LARGEST = 1e300
 SKU = serializers.CharField(max_length=64)
-KIND_OF_FIELD = {
-    "method": TrainingJob.Kind.FIT,
-    "causal_prior": TrainingJob.Kind.FIT,
-    "other_channels": TrainingJob.Kind.CAUSAL,
-    "instruments": TrainingJob.Kind.CAUSAL,
-    "minutes": TrainingJob.Kind.POLICY,
-    "seed": TrainingJob.Kind.POLICY,
+KINDS_OF_FIELD = {
+    "method": {TrainingJob.Kind.FIT},
+    "causal_prior": {TrainingJob.Kind.FIT},
+    "other_channels": {TrainingJob.Kind.CAUSAL},
+    "instruments": {TrainingJob.Kind.CAUSAL},
+    "step": {TrainingJob.Kind.FORECAST},
+    "network": {TrainingJob.Kind.FORECAST},
+    "minutes": {TrainingJob.Kind.FORECAST, TrainingJob.Kind.POLICY},
+    "seed": {TrainingJob.Kind.FORECAST, TrainingJob.Kind.POLICY},
 }
 
 
@@ -81,12 +84,22 @@ class OpenTrainingSerializer(Strict):
         default=False, help_text="Of a causal estimate: the price in other channels is an instrument."
     )
     instruments = InstrumentsSerializer(required=False, help_text="Of a causal estimate.")
-    minutes = serializers.FloatField(required=False, help_text="Of a policy: time to train, 10 unless given.")
-    seed = serializers.IntegerField(required=False, help_text="Of a policy: of all that is drawn, 0 unless given.")
+    step = serializers.ChoiceField(
+        choices=ForecastStep.choices, required=False, help_text="Of a forecaster; defaults to day."
+    )
+    network = serializers.ChoiceField(
+        choices=NETWORKS, required=False, help_text=f"Of a forecaster; defaults to {NETWORKS[0]}."
+    )
+    minutes = serializers.FloatField(
+        min_value=0.01, max_value=MOST_MINUTES, required=False, help_text="That a network may learn for at most."
+    )
+    seed = serializers.IntegerField(
+        min_value=0, max_value=MOST_SEED, required=False, help_text="Of a network; defaults to 0."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        for name, kind in KIND_OF_FIELD.items():
-            if attrs.get(name) and attrs["kind"] != kind:
+        for name, kinds in KINDS_OF_FIELD.items():
+            if attrs.get(name) and attrs["kind"] not in kinds:
                 raise serializers.ValidationError({name: [f"A job of kind {attrs['kind']} has none: leave it out."]})
         return {"channel": settings.DEFAULT_CHANNEL, **attrs}
 
@@ -94,12 +107,15 @@ class OpenTrainingSerializer(Strict):
 class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     channel = serializers.CharField(source="channel.code")
     model = serializers.IntegerField(source="fit_id", allow_null=True, help_text="What a fit learned: see models/{id}.")
+    forecaster = serializers.IntegerField(
+        source="forecaster.pk", default=None, allow_null=True, help_text="What a job of kind forecast learned."
+    )
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
     steps = serializers.IntegerField()
 
     class Meta:
         model = TrainingJob
         fields = [
-            "id", "kind", "channel", "status", "step", "steps_done", "steps", "attempts", "model", "result", "error",
-            "created_at", "created_by", "finished_at",
+            "id", "kind", "channel", "status", "step", "steps_done", "steps", "attempts", "model", "forecaster",
+            "result", "error", "created_at", "created_by", "finished_at",
         ]  # fmt: skip

@@ -20,7 +20,14 @@ from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.api.training_serializers import OpenTrainingSerializer, TrainingJobSerializer
 from optimizer.api.views import IDEMPOTENCY_KEY
 from optimizer.models import TrainingJob
-from optimizer.services.open_training import CannotTrain, open_causal, open_cross, open_fit, open_policy
+from optimizer.services.open_training import (
+    CannotTrain,
+    open_causal,
+    open_cross,
+    open_fit,
+    open_forecaster,
+    open_policy,
+)
 from optimizer.tasks import run_training
 
 TAGS = ["demand models"]
@@ -35,7 +42,9 @@ class TrainingListView(ListAPIView[Any]):
     pagination_class = ByPrimaryKey
 
     def get_queryset(self) -> Any:
-        return TrainingJob.objects.select_related("channel", "created_by").defer("asked")
+        return TrainingJob.objects.select_related("channel", "created_by", "forecaster").defer(
+            "asked", "forecaster__artefact"
+        )
 
     @extend_schema(
         operation_id="open_training_job",
@@ -45,7 +54,7 @@ class TrainingListView(ListAPIView[Any]):
         tags=TAGS,
     )
     def post(self, request: Request) -> Response:
-        """Have demand learned, judged and, if it passes, go live; or causal or cross elasticities, or a policy."""
+        """Have demand, a forecaster or a policy learned and judged; what passes goes live. Or estimate elasticities."""
         return answer_once(request, partial(self._open, request))
 
     def _open(self, request: Request) -> Response:
@@ -75,6 +84,9 @@ def _opened(asked: dict[str, Any], author: User | None) -> TrainingJob:
     if asked["kind"] == TrainingJob.Kind.POLICY:
         settings = {name: asked[name] for name in ("minutes", "seed") if name in asked}
         return open_policy(channel=channel, now=now, author=author, **settings)
+    if asked["kind"] == TrainingJob.Kind.FORECAST:
+        chosen = {name: asked[name] for name in ("step", "network", "minutes", "seed") if name in asked}
+        return open_forecaster(channel=channel, now=now, author=author, **chosen)
     given = asked.get("instruments")
     return open_causal(
         channel=channel,
@@ -91,7 +103,12 @@ class TrainingView(APIView):
     @extend_schema(operation_id="training_job", responses=TrainingJobSerializer, tags=TAGS)
     def get(self, request: Request, job_id: int) -> Response:
         """One training job: how far it is, and what it found."""
-        job = TrainingJob.objects.select_related("channel", "created_by").filter(pk=job_id).first()
+        job = (
+            TrainingJob.objects.select_related("channel", "created_by", "forecaster")
+            .defer("forecaster__artefact")
+            .filter(pk=job_id)
+            .first()
+        )
         if job is None:
             raise NotFound(f"No training job training-{job_id}.")
         return Response(TrainingJobSerializer(job).data)

@@ -1,6 +1,14 @@
 from django.urls import path
 
-from optimizer.api import markdown_views, model_views, rollback_views, simulation_views, training_views, views
+from optimizer.api import (
+    forecast_views,
+    markdown_views,
+    model_views,
+    rollback_views,
+    simulation_views,
+    training_views,
+    views,
+)
 
 urlpatterns = [
     path("prices/<str:sku>/explanation", views.ExplanationView.as_view()),
@@ -10,6 +18,7 @@ urlpatterns = [
     path("optimization-runs/<uuid:run_id>/errors", views.RunErrorsView.as_view()),
     path("optimization-runs/<uuid:run_id>/release", views.ReleaseRunView.as_view()),
     path("optimization-runs/<uuid:run_id>/rollback", rollback_views.RunRollbackView.as_view()),
+    path("forecasts/<str:sku>", forecast_views.ForecastView.as_view()),
     path("models", model_views.ModelListView.as_view()),
     path("models/<int:model_id>", model_views.ModelView.as_view()),
     path("models/<int:model_id>/evaluate", model_views.EvaluateModelView.as_view()),

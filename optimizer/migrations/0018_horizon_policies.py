@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0026_competitor_offers'),
-        ('optimizer', '0016_cross_elasticities'),
+        ("optimizer", "0017_demand_forecasters"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,6 +1,7 @@
 from optimizer.models.cross_elasticity import CrossElasticity
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
+from optimizer.models.forecast import DemandForecast, DemandForecaster, ForecastStep
 from optimizer.models.goals import GOAL_FIELDS, RunGoals
 from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.policy import HorizonPolicy, ShadowDecision
@@ -14,9 +15,12 @@ __all__ = [
     "ActivityIncrement",
     "ActivityRecording",
     "CrossElasticity",
+    "DemandForecast",
+    "DemandForecaster",
     "ElasticityEstimate",
     "ElasticityFit",
     "FeatureSnapshot",
+    "ForecastStep",
     "HorizonPolicy",
     "MarkdownPlan",
     "MarkdownStep",

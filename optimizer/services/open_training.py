@@ -5,18 +5,18 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 
-from catalog.models import Channel, WeeklySales
+from catalog.models import Channel, DailySales, WeeklySales
 from catalog.sku_week_file import SkuWeeks
-from optimizer.models import ElasticityFit, TrainingJob
+from optimizer.models import ElasticityFit, ForecastStep, TrainingJob
 from optimizer.selectors.causal_estimates import newest_belief
 
 MOST_VALUES = 4_000_000
 """What one JSON value of Postgres holds well: a million rows of two instruments."""
 
 
-MOST_MINUTES: Final = 12
-"""A worker's message comes again after 15 (`CELERY_VISIBILITY_TIMEOUT_SECONDS`); learning is followed by judging."""
-
+NETWORKS: Final = ("transformer", "lstm")
+DEFAULT_MINUTES: Final = 8.0
+MOST_MINUTES: Final = 120
 MOST_SEED: Final = 2**31 - 1
 
 
@@ -98,17 +98,55 @@ def open_policy(
     """Ask for a policy that prices a finite stock over a horizon, learned from problems like the channel's.
 
     Raises:
-        CannotTrain: the time is not positive or above what a worker's message lasts; the seed is negative.
+        CannotTrain: minutes or a seed out of range.
     """
-    if not 0 < minutes <= MOST_MINUTES:
-        raise CannotTrain("minutes", f"{minutes:g} minutes; give more than 0 and {MOST_MINUTES} at most")
-    if not 0 <= seed <= MOST_SEED:
-        raise CannotTrain("seed", f"{seed}; give a whole number from 0 to {MOST_SEED:,}")
+    _require_time_and_seed(minutes, seed)
     return _opened(channel, TrainingJob.Kind.POLICY, {"minutes": minutes, "seed": seed}, now, author)
+
+
+def open_forecaster(
+    *,
+    channel: Channel,
+    now: datetime,
+    step: str = ForecastStep.DAY,
+    network: str = NETWORKS[0],
+    minutes: float = DEFAULT_MINUTES,
+    seed: int = 0,
+    author: User | None = None,
+) -> TrainingJob:
+    """Ask for a forecaster of the channel's demand to be learned, judged, go live if it passes, and forecast.
+
+    Args:
+        step: a day or a week, of `ForecastStep`.
+        network: one of `NETWORKS`.
+        minutes: the most that its network may learn for.
+        seed: of everything random in it.
+
+    Raises:
+        CannotTrain: no such step or network, no sales of that step, or minutes or a seed out of range.
+    """
+    if step not in ForecastStep.values:
+        raise CannotTrain("step", f"no step {step!r}: choose {' or '.join(ForecastStep.values)}")
+    if network not in NETWORKS:
+        raise CannotTrain("network", f"no network {network!r}: choose {' or '.join(NETWORKS)}")
+    _require_time_and_seed(minutes, seed)
+    _require_sales(channel)
+    if step == ForecastStep.DAY and not DailySales.objects.filter(listing__channel=channel).exists():
+        words = "has sales of weeks only: run `manage.py import_sales` again with its files, the oldest first"
+        raise CannotTrain("step", f"channel {channel.code!r} {words}; or forecast by week")
+    asked = {"step": str(step), "network": network, "minutes": minutes, "seed": seed}
+    return _opened(channel, TrainingJob.Kind.FORECAST, asked, now, author)
 
 
 def _opened(channel: Channel, kind: str, asked: dict[str, Any], now: datetime, author: User | None) -> TrainingJob:
     return TrainingJob.objects.create(channel=channel, kind=kind, asked=asked, created_at=now, created_by=author)
+
+
+def _require_time_and_seed(minutes: float, seed: int) -> None:
+    if not 0 < minutes <= MOST_MINUTES:
+        raise CannotTrain("minutes", f"got {minutes}: give more than 0 and at most {MOST_MINUTES}")
+    if not 0 <= seed <= MOST_SEED:
+        raise CannotTrain("seed", f"got {seed}: give a whole number from 0 to {MOST_SEED}")
 
 
 def _require_sales(channel: Channel) -> None:

@@ -14,12 +14,15 @@ from django.db import connection, transaction
 from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.hierarchy import HierarchyConfig
 from optimizer.models import HorizonPolicy, TrainingJob
-from optimizer.models.training import JUDGING, LEARNING, STEPS
+from optimizer.models.training import FORECASTING, JUDGING, LEARNING, PROMOTING, STEPS
 from optimizer.policy_words import policy_words
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.demand_methods import Config, default_config
+from optimizer.services.forecast_demand import NoForecaster, forecast_demand
 from optimizer.services.learn_cross_prices import learn_cross_prices, store_pairs
 from optimizer.services.learn_policy import JUDGED_ON, learn_policy, policy_scores
+from optimizer.services.promote_forecaster import ForecasterStaysOut, promote_forecaster
+from optimizer.services.train_forecaster import judge_forecaster, learn_forecaster
 from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
@@ -126,6 +129,25 @@ def _policy(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Traini
         return _end(job, clock(), result={"policy": policy.pk, "policy_words": policy_words(policy)})
 
 
+def _forecast(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+    at(LEARNING)
+    learn_forecaster(job=job, now=clock())
+    at(JUDGING)
+    forecaster = judge_forecaster(job=job, now=clock())
+    at(PROMOTING)
+    refusal = None
+    try:
+        promote_forecaster(forecaster_id=forecaster.pk, now=clock())
+    except ForecasterStaysOut as error:
+        refusal = str(error)
+    at(FORECASTING)
+    stored = 0
+    with contextlib.suppress(NoForecaster):
+        stored = forecast_demand(channel=job.channel, step=forecaster.step, now=clock())
+    words = refusal or forecaster.verdict["words"]
+    return _end(job, clock(), result={"live": refusal is None, "words": words, "forecasts": stored})
+
+
 def _as_json(value: Any) -> Any:
     """Return a value with what is not finite, such as ends of intervals, as None: JSON has no infinity."""
     if isinstance(value, dict):
@@ -140,6 +162,7 @@ DO: Final = {
     TrainingJob.Kind.CAUSAL: _causal,
     TrainingJob.Kind.CROSS: _cross,
     TrainingJob.Kind.POLICY: _policy,
+    TrainingJob.Kind.FORECAST: _forecast,
 }
 
 
