@@ -9,13 +9,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from catalog.models import Channel
-from optimizer.models import ElasticityFit, TrainingJob
+from optimizer.models import DemandForecast, DemandForecaster, ElasticityFit, TrainingJob
 from optimizer.selectors.live_models import live_fit
-from optimizer.services.open_training import open_fit
+from optimizer.services.open_training import open_fit, open_forecaster
 from optimizer.services.run_training import run_training
 from optimizer.tasks import run_training as run_training_task
 from tests.factories import make_channel
 from tests.locks import somebody_waits_for_a_lock
+from tests.optimizer.forecasters import a_daily_shop
 from tests.optimizer.test_model_registry import a_shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,3 +74,23 @@ def test_killed_at_a_step_the_next_worker_goes_on(start, hold, fits, step):
     done = TrainingJob.objects.get()
     assert (done.status, done.attempts, done.fit) == ("done", 2, live_fit(channel=make_channel()))
     assert ElasticityFit.objects.count() == 1
+
+
+def test_killed_before_it_goes_live_the_next_worker_keeps_the_forecaster_and_forecasts_once(start):
+    channel = a_daily_shop(skus=6)
+    job = open_forecaster(channel=channel, now=timezone.now(), step="week", minutes=0.01)
+    with transaction.atomic():
+        before_it_goes_live()
+        worker = start("celery", "-A", "pricing_site", "worker", "-Q", "gpu", "-c", "1", "--loglevel", "info")
+        run_training_task.delay(job.pk)
+        wait_for(somebody_waits_for_a_lock)
+        assert TrainingJob.objects.get().step.startswith("going live")
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    learned = DemandForecaster.objects.get()
+    assert learned.status == "candidate" and learned.verdict["words"]
+    wait_for(lambda: run_training(job_id=job.pk, clock=timezone.now).finished_at is not None)
+    done = TrainingJob.objects.get()
+    assert (done.status, done.attempts, done.forecaster) == ("done", 2, learned), done.error
+    assert done.forecaster.trained_at == learned.trained_at, "it was learned once"
+    assert DemandForecast.objects.count() == done.result["forecasts"] == (6 if done.result["live"] else 0)
