@@ -162,8 +162,8 @@ def test_the_commands_train_and_compare(capsys):
 @pytest.mark.parametrize(
     ("name", "arguments", "options", "cure"),
     [
-        ("train_dqn", [], {"minutes": 0.0}, "0 minutes; give more than 0"),
-        ("train_dqn", [], {"minutes": 13.0}, "12 at most"),
+        ("train_dqn", [], {"minutes": 0.0}, "got 0.0: give more than 0"),
+        ("train_dqn", [], {"minutes": 121.0}, "at most 120"),
         ("train_dqn", [], {"seed": -1}, "give a whole number from 0"),
         ("train_dqn", [], {"channel": "nowhere"}, "no channel 'nowhere'"),
         ("evaluate_policy", [999], {}, "no policy dqn-999"),
@@ -187,8 +187,8 @@ def test_a_policy_is_asked_for_through_the_api(monkeypatch, django_capture_on_co
     monkeypatch.setattr("optimizer.tasks.run_training.delay", run_training_task)
     make_channel()
     client = make_api_client()
-    refused = client.post("/api/v1/training-jobs", {"kind": "policy", "minutes": 60}, format="json")
-    assert refused.status_code == 400 and "12 at most" in str(refused.json())
+    refused = client.post("/api/v1/training-jobs", {"kind": "policy", "minutes": 121}, format="json")
+    assert refused.status_code == 400 and "120" in str(refused.json())
     wrong = client.post("/api/v1/training-jobs", {"kind": "cross", "minutes": 1}, format="json")
     assert wrong.status_code == 400 and "A job of kind cross has none" in str(wrong.json())
     with django_capture_on_commit_callbacks(execute=True):
