@@ -20,7 +20,7 @@ LEAST_ROOM: Final = 1.1
 """Ratio of the ends of a range: products that are all alike must not make it a point."""
 
 ELASTICITIES: Final = (-6.0, -0.5)
-DEMANDS: Final = (0.2, 12.0)
+DEMANDS: Final = (0.2, 8.0)
 """Units a period: what sells more is priced well by its mean alone, and stock above 1,000 units is not solved."""
 
 COST_SHARES: Final = (0.1, 0.9)

@@ -16,6 +16,9 @@ from optimizer.services.horizon_ranges import horizon_ranges
 JUDGED_ON: Final = 200
 """Problems: 1.5 s of the exact programme, and the standard error of a mean share of 99 % is below 0.1 %."""
 
+MOST_STATES: Final = 500_000
+"""Of the exact programme, for each problem on average: 4 MB, the largest stocks and horizons of a channel's ranges."""
+
 JUDGING_STREAM: Final = 2
 """Of the random numbers: training draws from the streams 0 and 1 of its seed."""
 
@@ -52,6 +55,6 @@ def policy_scores(*, policy: HorizonPolicy, problems: int, seed: int) -> dict[st
     """Return shares of the exact optimum by five steps, of the policy and of simple ones, on problems drawn anew."""
     network, config = from_bytes(bytes(policy.artefact))
     drawn = draw_problems(problems, np.random.default_rng([seed, JUDGING_STREAM]), config.ranges)
-    found = score_policies(network, drawn)
+    found = score_policies(network, drawn, max_states=MOST_STATES * problems)
     shares = {name: asdict(score) for name, score in found.scores.items()}
     return {"problems": found.problems, "seed": seed, "policies": shares}
