@@ -15,8 +15,8 @@ METHOD_WORDS: Final = {
     "lstm": "LSTM",
     "lightgbm": "LightGBM",
     "seasonal_naive": "seasonal naive",
-    "average": "average of network and LightGBM",
-    "served": "served: the best of each kind, calibrated",
+    "average": "network and LightGBM",
+    "served": "served",
 }
 
 

@@ -18,6 +18,9 @@ from optimizer.selectors.forecasts import forecast_steps, forecasters, level_pla
 STATUS_COLOURS = {"live": "success", "was live": "default", "candidate": "warning"}
 HISTORY = {ForecastStep.DAY: 56, ForecastStep.WEEK: 16}
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
+SERVED_WORDS = (
+    "served means: for each kind of products the method that did best for it before, with calibrated intervals"
+)
 
 
 @admin.register(DemandForecaster)
@@ -105,7 +108,7 @@ def _forecaster_panel(forecaster: DemandForecaster) -> dict[str, Any]:
                 [_score_cells(row) for row in scores.get("rows", [])],
             ),
         ],
-        "note": scores.get("note", ""),
+        "note": ". ".join(filter(None, [SERVED_WORDS if losses else "", scores.get("note", "")])),
         "link": f"{admin_url('optimizer_demandforecast_changelist')}?forecaster__id__exact={forecaster.pk}",
         "link_words": "show its forecasts",
     }
