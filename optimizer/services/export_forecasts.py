@@ -1,6 +1,5 @@
 """Show stored forecasts in the terminal and write them to files. Only commands load this file."""
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ import polars as pl
 
 from catalog.models import Channel
 from catalog.selectors.listings import listing_of
+from catalog.whole_file import whole_file
 from optimizer.models import DemandForecast
 from optimizer.selectors.forecasts import forecast_steps, level_place, stored_forecast
 
@@ -48,14 +48,11 @@ def export_forecasts(*, channel: Channel, step: str, path: Path, sku: str | None
     chosen = found.select_related("listing__product", "forecaster").defer("forecaster__artefact")
     rows = [row for forecast in chosen.iterator(chunk_size=BATCH) for row in _table(forecast)]
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    beside = path.with_name(f"{path.name}.part")
     try:
-        frame.write_parquet(beside) if path.suffix == ".parquet" else frame.write_csv(beside)
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            frame.write_parquet(beside) if path.suffix == ".parquet" else frame.write_csv(beside)
     except OSError as error:
         raise CannotExport(f"--output: {path}: {error}: give a file that can be written") from error
-    finally:
-        beside.unlink(missing_ok=True)
     return frame.height
 
 

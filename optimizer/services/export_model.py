@@ -1,7 +1,6 @@
 """Write a version of the demand model to a file for use elsewhere. Only commands load this file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from catalog.reading import read_tuples
+from catalog.whole_file import whole_file
 from optimizer.models import ElasticityEstimate, ElasticityFit
 
 NUMBERS: Final = (
@@ -45,10 +45,6 @@ def export_model(*, fit: ElasticityFit, path: Path) -> int:
         "verdict": fit.verdict,
         "skus": [row[0] for row in rows],
     }
-    beside = path.with_name(f"{path.name}.part")
-    try:
+    with whole_file(path) as beside:
         beside.write_bytes(save(columns, metadata={name: json.dumps(value) for name, value in of_model.items()}))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return len(rows)

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
+from catalog.whole_file import whole_file
 from experiments.selectors.bandit_stats import bandit_stats
 
 
@@ -22,10 +23,9 @@ class Command(BaseCommand):
         except UnknownChannel as error:
             raise CommandError(str(error), returncode=2) from error
         path: Path = options["file"]
-        unfinished = path.with_name(f"{path.name}.new")
         try:
-            unfinished.write_text(json.dumps(stats))
-            unfinished.replace(path)  # so that a file is there whole or not at all
+            with whole_file(path) as beside:
+                beside.write_text(json.dumps(stats))
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}: choose another place", returncode=2) from error
         self.stdout.write(f"{path}: {len(stats['arms']):,} arms.")

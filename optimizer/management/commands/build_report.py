@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.selectors.channels import UnknownChannel, channel_by_code
+from catalog.whole_file import whole_file
 from optimizer.models import OptimizationRun
 
 
@@ -37,6 +38,5 @@ class Command(BaseCommand):
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+    with whole_file(path) as beside:
+        beside.write_text(text)
