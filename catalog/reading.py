@@ -1,4 +1,4 @@
-"""Read many rows as plain tuples: a third of the time of models."""
+"""Read many rows as plain tuples, or as CSV: a fraction of the time of models."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
+from psycopg import sql
 from psycopg.types.datetime import TimestamptzLoader
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -23,10 +24,18 @@ def read_tuples(rows: "QuerySet[Any, tuple[Any, ...]]") -> list[tuple[Any, ...]]
     Django's own reading of moments is written in Python; here the driver's is used.
     """
     try:
-        sql, parameters = rows.query.sql_with_params()
+        query, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return []
     with connection.cursor() as cursor:
         cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
-        cursor.execute(sql, parameters)
+        cursor.execute(query, parameters)
         return cursor.fetchall()
+
+
+def copied_csv(query: str, **values: object) -> bytes:
+    """Return what a query finds as CSV with a header, by COPY; ``{name}`` in it stands for a value."""
+    filled = sql.SQL(query).format(**{name: sql.Literal(value) for name, value in values.items()})
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(filled)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        return b"".join(bytes(block) for block in copy)

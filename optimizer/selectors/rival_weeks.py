@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from django.db import connection
-from psycopg import sql
-
 from catalog.models import Channel
+from catalog.reading import copied_csv
 from catalog.selectors.competitors import ABSURD_FACTOR, STALE_AFTER
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 # Of each competitor the newest offer that stood, not stale, when a week ended; an offer stands in the week in which it
 # was seen and in those after it, until it is stale.
 RIVALS_SQL = """
-COPY (
     SELECT listing_id, week, percentile_cont(0.5) WITHIN GROUP (ORDER BY offer.price) AS theirs
       FROM (SELECT DISTINCT ON (seen.listing_id, seen.competitor, week) seen.listing_id, week, seen.price
               FROM catalog_competitoroffer seen JOIN catalog_listing listing ON listing.id = seen.listing_id
@@ -31,7 +28,6 @@ COPY (
       JOIN catalog_weeklysales sales USING (listing_id, week)
      WHERE offer.price BETWEEN sales.price / {absurd} AND sales.price * {absurd}
      GROUP BY listing_id, week ORDER BY listing_id, week
-) TO STDOUT (FORMAT csv, HEADER)
 """
 
 
@@ -43,10 +39,6 @@ def rival_weeks(*, channel: Channel) -> pl.DataFrame:
     """
     import polars as pl  # the web loads selectors and need not load it
 
-    statement = sql.SQL(RIVALS_SQL).format(
-        channel=sql.Literal(channel.pk), weeks=sql.Literal(STALE_AFTER.days // 7), absurd=sql.Literal(ABSURD_FACTOR)
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        text = b"".join(bytes(block) for block in copy)
+    text = copied_csv(RIVALS_SQL, channel=channel.pk, weeks=STALE_AFTER.days // 7, absurd=ABSURD_FACTOR)
     types = {"listing_id": pl.Int64, "week": pl.Date, "theirs": pl.Float64}
     return pl.read_csv(io.BytesIO(text), schema_overrides=types)

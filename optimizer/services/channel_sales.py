@@ -8,18 +8,16 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from django.db import connection
-from psycopg import sql
 
 from catalog.guardrails import Ints
 from catalog.models import Channel
+from catalog.reading import copied_csv
 from catalog.selectors.holidays import weeks_with_holidays
 from optimizer.engine import DemandPanel
 from optimizer.engine.pricing_arrays import Floats
 from optimizer.selectors.rival_weeks import rival_weeks
 
 SALES_SQL = """
-COPY (
     SELECT sales.listing_id, sales.week, sales.units, sales.price, product.category_id,
            coalesce(conditions.promotion, 0) AS promotion, coalesce(conditions.stocked_out, false) AS stocked_out
       FROM catalog_weeklysales sales JOIN catalog_listing listing ON listing.id = sales.listing_id
@@ -27,7 +25,6 @@ COPY (
       LEFT JOIN catalog_weekconditions conditions
              ON conditions.listing_id = sales.listing_id AND conditions.week = sales.week
      WHERE listing.channel_id = {channel} ORDER BY sales.listing_id, sales.week
-) TO STDOUT (FORMAT csv, HEADER)
 """
 
 
@@ -85,7 +82,7 @@ def channel_sales(*, channel: Channel) -> ChannelSales:
     Raises:
         NothingToLearnFrom: it has none.
     """
-    text = _csv(channel)
+    text = copied_csv(SALES_SQL, channel=channel.pk)
     sales = pl.read_csv(io.BytesIO(text), schema_overrides=COLUMN_TYPES)
     if sales.is_empty():
         raise NothingToLearnFrom(f"channel {channel.code!r} has no sales: run `manage.py import_sales` first")
@@ -121,12 +118,6 @@ def _competitor_log_price(sales: pl.DataFrame, rivals: pl.DataFrame) -> Floats |
         rivals, on=["listing_id", "week"], how="left", maintain_order="left"
     )
     return np.asarray(np.log(found["theirs"].fill_null(np.nan).to_numpy()))
-
-
-def _csv(channel: Channel) -> bytes:
-    statement = sql.SQL(SALES_SQL).format(channel=sql.Literal(channel.pk))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        return b"".join(bytes(block) for block in copy)
 
 
 def _as_date(value: object) -> date:

@@ -1,26 +1,24 @@
 """A channel's sales, prices and what is known ahead, as forecasters read it. Only workers load this file."""
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from django.db import connection
 from numpy.typing import NDArray
-from psycopg import sql
 
 from catalog.models import Channel
+from catalog.reading import copied_csv
 from catalog.selectors.holidays import days_with_holidays
-from optimizer.engine.forecasting import SeriesPanel
+from optimizer.engine.forecasting import ForecasterConfig, SeriesPanel, weekly_config
 from optimizer.engine.pricing_arrays import Floats
 from optimizer.models import ForecastStep
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.channel_sales import NothingToLearnFrom
 
-HORIZON: Final = {ForecastStep.DAY: 28, ForecastStep.WEEK: 4}
+HORIZON: Final = {ForecastStep.DAY: ForecasterConfig().horizon, ForecastStep.WEEK: weekly_config().horizon}
 HISTORY_DAYS: Final = 3 * 364
 """Older sales are not read: three years show a season thrice, and a panel is dense."""
 
@@ -253,13 +251,4 @@ def _fit(channel: Channel) -> int | None:
 
 
 def _read(statement: str, **values: Any) -> pl.DataFrame:
-    return read_table(statement, values)
-
-
-def read_table(statement: str, values: Mapping[str, Any]) -> pl.DataFrame:
-    """Return what a query finds, by COPY: no rows of Django in between."""
-    query = sql.SQL(statement).format(**{name: sql.Literal(value) for name, value in values.items()})
-    copied = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(query)
-    with connection.cursor() as cursor, cursor.copy(copied) as copy:
-        text = b"".join(bytes(block) for block in copy)
-    return pl.read_csv(io.BytesIO(text), schema_overrides=TYPES)
+    return pl.read_csv(io.BytesIO(copied_csv(statement, **values)), schema_overrides=TYPES)
