@@ -3,17 +3,20 @@
 import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
 
 from optimizer.engine import resolve_device
 from optimizer.engine.forecasting import (
+    ALL,
+    BOOSTING,
+    NAIVE,
     SEGMENTS,
+    SERVED,
     BacktestReport,
     ForecasterConfig,
+    boosting_is_installed,
     from_bytes,
     judge,
     to_bytes,
@@ -26,9 +29,7 @@ from optimizer.selectors.forecasts import live_forecaster
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
 
-BASELINES: Final = ("seasonal_naive", "lightgbm")
-SERVED: Final = "served"
-ALL: Final = "all"
+BASELINES: Final = (NAIVE, BOOSTING)
 WORSE_BY: Final = 0.02
 """Up to so much worse than the live one counts as even: four weeks tell no finer."""
 
@@ -92,8 +93,7 @@ def judge_forecaster(*, job: TrainingJob, now: datetime) -> DemandForecaster:
         "against": None if live is None else live.pk,
         **_verdict(report, None if live is None else _loss_of_live(live, found, origin), str(live)),
     }
-    with transaction.atomic():
-        forecaster.save(update_fields=["scores", "verdict"])
+    forecaster.save(update_fields=["scores", "verdict"])
     return forecaster
 
 
@@ -108,7 +108,7 @@ def _config(asked: dict[str, Any]) -> ForecasterConfig:
 
 
 def _scores(report: BacktestReport, found: ChannelPanel) -> dict[str, Any]:
-    without = "" if find_spec("lightgbm") else "LightGBM was left out: install the extra `forecast` to have it beside"
+    without = "" if boosting_is_installed() else "LightGBM was left out: install the extra `forecast` to have it beside"
     return {
         "rows": [asdict(score) for score in report.scores],
         "serves": dict(zip(SEGMENTS, report.winners[0], strict=True)),

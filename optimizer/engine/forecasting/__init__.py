@@ -5,15 +5,20 @@
 """
 
 from .artefact import from_bytes, to_bytes
-from .backtest import BacktestReport, Score, backtest, judge
+from .backtest import ALL, SERVED, BacktestReport, Score, backtest, judge
+from .boosting import boosting_is_installed
 from .config import LEVELS, ForecasterConfig, weekly_config
-from .forecaster import Forecast, Forecaster, train_forecaster
+from .forecaster import BOOSTING, NAIVE, Forecast, Forecaster, train_forecaster
 from .panel import SeriesPanel
 from .segments import SEGMENTS, segments
 
 __all__ = [
+    "ALL",
+    "BOOSTING",
     "LEVELS",
+    "NAIVE",
     "SEGMENTS",
+    "SERVED",
     "BacktestReport",
     "Forecast",
     "Forecaster",
@@ -21,6 +26,7 @@ __all__ = [
     "Score",
     "SeriesPanel",
     "backtest",
+    "boosting_is_installed",
     "from_bytes",
     "judge",
     "segments",

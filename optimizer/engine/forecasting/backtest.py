@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from .scores import pinball, randomised_coverage
 from .segments import SEGMENTS
 from .windows import windows
 
-SERVED = "served"
+SERVED: Final = "served"
+ALL: Final = "all"
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def judge(panel: SeriesPanel, trained: Sequence[Forecaster], origins: Sequence[i
     scores = []
     for method in parts[0]:
         total = sum((part[method] for part in parts), np.zeros_like(parts[0][method]))
-        for kind, name in enumerate((*SEGMENTS, "all")):
-            loss, demand, covered, ranks, width, steps = total[kind] if name != "all" else total.sum(0)
+        for kind, name in enumerate((*SEGMENTS, ALL)):
+            loss, demand, covered, ranks, width, steps = total[kind] if name != ALL else total.sum(0)
             if steps:
                 scores.append(
                     Score(name, method, loss / max(demand, 1e-9), covered / steps, ranks / steps, width / steps, demand)
@@ -90,8 +92,8 @@ def _sums(panel: SeriesPanel, made: Forecaster, origin: int) -> dict[str, Floats
     found: dict[str, tuple[Floats, Floats]] = {SERVED: (served.quantiles, served.interval80)}
     read, response = windows(past, made.config.history, horizon), future_response(past)[..., None]
     ends = [levels.index(round((1 - INTERVAL) / 2, 6)), levels.index(round((1 + INTERVAL) / 2, 6))]
-    for method in made.methods:
-        quantiles = made.raw(method, past, read) * response
+    for method, raw in made.competing(past, read).items():
+        quantiles = raw * response
         found[method] = (quantiles, quantiles[..., ends])
     result: dict[str, Floats] = {}
     for method, (levelled, interval) in found.items():

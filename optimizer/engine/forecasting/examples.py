@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .config import ForecasterConfig
 from .panel import Floats, SeriesPanel
-from .price_response import MOST_DEFLATION, future_response
+from .price_response import bounded, future_response
 from .windows import Windows, windows
 
 HIDDEN_HISTORY = 0.1
@@ -44,10 +44,9 @@ def examples_at(
     valid = np.broadcast_to((panel.first < origin)[:, None], (len(panel), config.horizon))
     if hidden is not None:
         past = replace(past, first=np.where(hidden, origin, past.first))
-    response = np.clip(future_response(past), 1 / MOST_DEFLATION, MOST_DEFLATION)
     return Examples(
         windows(past, config.history, config.horizon),
-        panel.units[:, origin:end] / response,
+        panel.units[:, origin:end] / bounded(future_response(past)),
         panel.sold_out[:, origin:end],
         valid,
     )

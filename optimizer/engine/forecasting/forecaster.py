@@ -1,6 +1,6 @@
 """A forecaster: methods beside each other, of which the best on held-out steps serves each segment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -139,7 +139,18 @@ class Forecaster:
         if method == BOOSTING:
             return _installed(self.boosting).quantiles(read)
         network = self.network.quantiles(read, next(self.network.parameters()).device)
-        return network if method != AVERAGE else (network + _installed(self.boosting).quantiles(read)) / 2
+        return network if method != AVERAGE else _mean(network, _installed(self.boosting).quantiles(read))
+
+    def competing(self, panel: SeriesPanel, read: Windows) -> dict[str, Floats]:
+        """Return the quantiles of `raw` of each of the methods, with each model asked once."""
+        found = {method: self.raw(method, panel, read) for method in self.methods if method != AVERAGE}
+        if AVERAGE in self.methods:
+            found[AVERAGE] = _mean(found[self.config.network], found[BOOSTING])
+        return found
+
+
+def _mean(one: Floats, other: Floats) -> Floats:
+    return np.asarray((one + other) / 2)
 
 
 def _installed(boosting: BoostedQuantiles | None) -> BoostedQuantiles:
@@ -183,14 +194,13 @@ def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Pro
     if config.boosting and boosting_is_installed():
         progress(BOOSTING, 0.0)
         boosting = fit_boosting(training, config.levels, config.seed)
-    nothing = Calibration(config.levels, np.zeros(0), np.zeros(0))
-    calendar = panel.calendar.shape[1]
+    nothing, calendar = Calibration(config.levels, np.zeros(0), np.zeros(0)), panel.calendar.shape[1]
     made = Forecaster(config, panel.step_days, calendar, network, boosting, (NAIVE,) * len(SEGMENTS), nothing, {})
-    winners, scores = _choose(made, panel.until(last + horizon, horizon), held)
-    made = Forecaster(config, panel.step_days, calendar, network, boosting, winners, nothing, scores)
-    pairs = [(panel.until(last, horizon), selection), (panel.until(last + horizon, horizon), held)]
+    pairs = [(panel.until(at, horizon), example) for at, example in ((last, selection), (last + horizon, held))]
+    winners, scores = _choose(made, *pairs[1])
+    made = replace(made, winners=winners, scores=scores)
     progress("calibration", 1.0)
-    return Forecaster(config, panel.step_days, calendar, network, boosting, winners, _calibrate(made, pairs), scores)
+    return replace(made, calibration=_calibrate(made, pairs))
 
 
 def _choose(
@@ -200,8 +210,8 @@ def _choose(
     segment = segments(past)
     use = selection.valid & ~selection.censored
     loss = {
-        method: pinball(made.raw(method, past, selection.read), selection.demand, made.config.levels) * use
-        for method in made.methods
+        method: pinball(raw, selection.demand, made.config.levels) * use
+        for method, raw in made.competing(past, selection.read).items()
     }
 
     def scored(rows: NDArray[np.bool_]) -> dict[str, float]:

@@ -13,6 +13,11 @@ def reference_price(panel: SeriesPanel) -> Floats:
     return panel.price[:, panel.time - 1]
 
 
+def bounded(response: Floats) -> Floats:
+    """Return responses between 1/10 and 10: by no more is demand brought to the reference price."""
+    return np.clip(response, 1 / MOST_DEFLATION, MOST_DEFLATION)
+
+
 def future_response(panel: SeriesPanel) -> Floats:
     """Return (p / p_ref)^e of the steps ahead, (series, horizon): falls with price for every e <= 0."""
     ratio = panel.price[:, panel.time :] / reference_price(panel)[:, None]
@@ -22,5 +27,4 @@ def future_response(panel: SeriesPanel) -> Floats:
 def deflated(panel: SeriesPanel) -> Floats:
     """Return the units that would have sold at the reference price, (series, time)."""
     ratio = panel.price[:, : panel.time] / reference_price(panel)[:, None]
-    response = np.clip(ratio ** panel.elasticity[:, None], 1 / MOST_DEFLATION, MOST_DEFLATION)
-    return np.asarray(panel.units / response)
+    return np.asarray(panel.units / bounded(ratio ** panel.elasticity[:, None]))

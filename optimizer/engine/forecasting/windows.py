@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .panel import Floats, SeriesPanel
-from .price_response import deflated
+from .price_response import deflated, reference_price
 from .segments import known_steps
 
 FloatArray = NDArray[np.float32]
@@ -37,7 +37,7 @@ def windows(panel: SeriesPanel, history: int, horizon: int) -> Windows:
     demand = np.where(known, demand, 0)
     scale = _scales(panel, demand, known)
     relative = np.log1p(demand / scale[:, None])
-    log_price = np.log(panel.price / panel.price[:, panel.time - 1 : panel.time])
+    log_price = np.log(panel.price / reference_price(panel)[:, None])
     calendar = _recent(panel.calendar[: panel.time].T, history).T
     channels = (
         relative,
@@ -83,7 +83,7 @@ def _ahead(panel: SeriesPanel, demand: Floats, known: NDArray[np.bool_], scale: 
     week = 7 if panel.step_days == 1 else 1
     static = [np.log1p(_mean(relative[:, -n * week :], known[:, -n * week :])) for n in (1, 2, 4, 13)]
     static += [(demand > 0).sum(1) / np.maximum(known.sum(1), 1), np.log1p(relative.std(1)), np.log(scale)]
-    static += [np.log(panel.price[:, panel.time - 1]), np.log1p(known.sum(1)) / 5, _mean(demand, known) == 0]
+    static += [np.log(reference_price(panel)), np.log1p(known.sum(1)) / 5, _mean(demand, known) == 0]
     calendar = panel.calendar[panel.time : panel.time + horizon]
     ahead = np.empty((len(panel), horizon, len(static) + 6 + calendar.shape[1]), np.float32)
     ahead[:, :, : len(static)] = np.stack(static, 1)[:, None]
