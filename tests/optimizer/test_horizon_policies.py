@@ -53,7 +53,7 @@ def make_policy(**fields) -> HorizonPolicy:
         "channel": make_channel(),
         "job": open_policy(channel=make_channel(), now=MONDAY),
         "config": asdict(config),
-        "artefact": to_bytes(new_network(config, torch.device("cpu")), config),
+        "artefact": to_bytes(new_network(config.seed, config.hidden, torch.device("cpu")), config),
         "scores": {"problems": 1, "seed": 0, "policies": share},
         "device": "cpu",
         "seconds": 1,

@@ -47,8 +47,13 @@ class Ladder:
         stepped: Ints = np.clip(rung + ACTIONS[action], 0, self.rungs - 1)
         return stepped
 
-    def mask(self, rung: Ints) -> Bools:
-        """Return (problem, action) which actions stay between the bounds; holding the price always does."""
+    def mask(self, rung: Ints, row: Ints | slice = slice(None)) -> Bools:
+        """Return (n, action) which actions stay between the bounds; holding the price always does.
+
+        Args:
+            rung: (n,) of the prices in force.
+            row: (n,) the problem of each; all of them, in their order, unless given.
+        """
         after = rung[:, None] + ACTIONS
-        mask: Bools = (after >= 0) & (after < self.rungs[:, None])
+        mask: Bools = (after >= 0) & (after < self.rungs[row, None])
         return mask

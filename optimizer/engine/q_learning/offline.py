@@ -11,8 +11,7 @@ from optimizer.engine.devices import resolve_device
 
 from .network import QNetwork
 from .returns import double_value
-from .sight import FEATURES
-from .training import move
+from .training import descend, move, new_network
 from .transitions import Transitions
 
 
@@ -62,19 +61,14 @@ def train_offline(transitions: Transitions, config: OfflineConfig) -> QNetwork:
         ValueError: there is no such device.
     """
     device = resolve_device(config.device).search
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        online = QNetwork(len(FEATURES), config.hidden).to(device)
+    online = new_network(config.seed, config.hidden, device)
     target, rng = copy.deepcopy(online), np.random.default_rng(config.seed)
     optimiser = torch.optim.Adam(online.parameters(), lr=config.learning_rate)
     log = [_tensor(getattr(transitions, field.name), device) for field in fields(transitions)]
     for _ in range(config.updates):
         rows = torch.from_numpy(rng.integers(0, len(transitions.action), config.batch)).to(device)
         loss = conservative_loss(online, target, [column[rows] for column in log], config)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(online.parameters(), 1.0)
-        optimiser.step()
+        descend(online, optimiser, loss)
         move(target, online, config.target_rate)
     return online
 

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from optimizer.engine.horizon import ACTIONS, HorizonBatch, draw_problems
-from optimizer.engine.horizon.problem import Bools, Floats, Ints
+from optimizer.engine.horizon.problem import Bools, Ints
 
 from .config import DqnConfig
+from .exploration import sometimes_random
 from .network import QNetwork, best_action
 from .returns import double_value, n_step_return
 from .sight import Sight, View
@@ -80,9 +81,7 @@ class Player:
     def _explored(self, online: QNetwork, view: View, mask: Bools) -> Ints:
         """Return (n,) the network's actions, but for some at random among the admitted."""
         greedy = best_action(online(self._tensor(view.features)), self._tensor(mask)).cpu().numpy()
-        chance: Floats = np.where(mask, self._rng.uniform(0, 1, mask.shape), -1.0)
-        explores = self._rng.uniform(0, 1, len(mask)) < self._config.epsilon
-        return np.where(explores, chance.argmax(axis=1), greedy).astype(np.int64)
+        return sometimes_random(greedy, mask, self._config.epsilon, self._rng)
 
     def _look(self, batch: HorizonBatch, row: Ints) -> View:
         return self._sight.look(row, batch.period, batch.rung, batch.stock)

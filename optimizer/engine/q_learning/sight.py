@@ -112,9 +112,7 @@ class Sight:
 
     def mask(self, row: Ints, rung: Ints) -> Bools:
         """Return (n, 5) which actions stay between the guardrails."""
-        after = rung[:, None] + np.arange(-2, 3)
-        mask: Bools = (after >= 0) & (after < self.ladder.rungs[row, None])
-        return mask
+        return self.ladder.mask(rung, row)
 
 
 def _run_out(excess: Floats, reference: Floats, elasticity: Floats, low: Floats, high: Floats) -> Floats:

@@ -54,7 +54,7 @@ def train_dqn(config: DqnConfig, progress: Callable[[Progress], None] = lambda _
         ValueError: there is no such device.
     """
     device = resolve_device(config.device).search
-    online = new_network(config, device)
+    online = new_network(config.seed, config.hidden, device)
     target, averaged = copy.deepcopy(online), copy.deepcopy(online)
     best, player = copy.deepcopy(online), Player(config, device)
     optimiser = torch.optim.Adam(online.parameters(), lr=config.learning_rate)
@@ -83,11 +83,19 @@ def train_dqn(config: DqnConfig, progress: Callable[[Progress], None] = lambda _
     return TrainedNetwork(best, config, updates, time.monotonic() - began, best_share)
 
 
-def new_network(config: DqnConfig, device: torch.device) -> QNetwork:
+def new_network(seed: int, hidden: tuple[int, ...], device: torch.device) -> QNetwork:
     """Return a network with weights by the seed; the caller's random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return QNetwork(len(FEATURES), config.hidden).to(device)
+        torch.manual_seed(seed)
+        return QNetwork(len(FEATURES), hidden).to(device)
+
+
+def descend(network: QNetwork, optimiser: torch.optim.Adam, loss: Tensor) -> None:
+    """Take a step down a loss of the network, along its gradient cut to a length of 1."""
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
 
 
 @torch.no_grad()
@@ -106,10 +114,7 @@ def _gone(config: DqnConfig, updates: int, seconds: float) -> float:
 def _improve(online: QNetwork, optimiser: torch.optim.Adam, seen: Tensor, mask: Tensor, worth: Tensor) -> float:
     """Take a step down the Huber loss over the admitted actions; return the loss before it."""
     loss = torch.nn.functional.smooth_l1_loss(online(seen)[mask], worth[mask])
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(online.parameters(), 1.0)
-    optimiser.step()
+    descend(online, optimiser, loss)
     return float(loss.detach())
 
 

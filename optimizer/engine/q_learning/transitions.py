@@ -4,12 +4,13 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optimizer.engine.horizon import ACTIONS, HorizonBatch, HorizonProblem, Policy
 from optimizer.engine.horizon.observation import Observations
+from optimizer.engine.horizon.policy import WIDEST_STEP
 from optimizer.engine.horizon.problem import Bools, Floats, Ints
 
+from .exploration import sometimes_random
 from .sight import FEATURES, Sight
 
 
@@ -79,9 +80,8 @@ def log_of_play(
         before = sight.look(row, batch.period, batch.rung, batch.stock)
         period = np.minimum(batch.period, problem.periods - 1)
         way = policy.rung[row, period, batch.rung * place, batch.stock] - batch.rung
-        action = (np.clip(way, -2, 2) + 2).astype(np.int64)
-        chance: NDArray[np.float64] = np.where(sight.mask(row, batch.rung), rng.uniform(0, 1, (len(row), 5)), -1.0)
-        action = np.where(rng.uniform(0, 1, len(row)) < noise, chance.argmax(axis=1), action)
+        wanted = np.clip(way, -WIDEST_STEP, WIDEST_STEP) + WIDEST_STEP
+        action = sometimes_random(wanted, batch.action_mask(), noise, rng)
         reward = batch.play(batch.ladder.stepped(batch.rung, action))
         after = sight.look(row, batch.period, batch.rung, batch.stock)
         parts.append(
@@ -90,7 +90,7 @@ def log_of_play(
                 action=action[running],
                 reward=((reward + after.potential - before.potential) / before.scale)[running],
                 ahead=after.features[running],
-                admitted=sight.mask(row, batch.rung)[running],
+                admitted=batch.action_mask()[running],
                 done=batch.done[running],
                 unit_ratio=(after.scale / before.scale)[running],
             )
