@@ -4,15 +4,8 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-from django.db import transaction
 
-from optimizer.engine.horizon import (
-    HorizonProblem,
-    Policy,
-    evaluate_policy,
-    share_of_optimum,
-    solve_steps,
-)
+from optimizer.engine.horizon import HorizonProblem, Policy, evaluate_policy, share_of_optimum, solve_steps
 from optimizer.engine.horizon.ladder import Ladder
 from optimizer.engine.q_learning import QNetwork, first_rungs, from_bytes
 from optimizer.models import HorizonPolicy, MarkdownStep, ShadowDecision
@@ -36,8 +29,7 @@ def _shadow(policy: HorizonPolicy, now: datetime) -> int:
     while steps := steps_without(policy, BATCH):
         network = network or from_bytes(bytes(policy.artefact))[0]
         decisions = [_decision(policy, network, step, now) for step in steps]
-        with transaction.atomic():
-            ShadowDecision.objects.bulk_create(decisions, ignore_conflicts=True)
+        ShadowDecision.objects.bulk_create(decisions, ignore_conflicts=True)
         count += len(steps)
     return count
 
