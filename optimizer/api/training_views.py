@@ -81,12 +81,11 @@ def _opened(asked: dict[str, Any], author: User | None) -> TrainingJob:
         )
     if asked["kind"] == TrainingJob.Kind.CROSS:
         return open_cross(channel=channel, now=now, author=author)
-    if asked["kind"] == TrainingJob.Kind.POLICY:
-        settings = {name: asked[name] for name in ("minutes", "seed") if name in asked}
-        return open_policy(channel=channel, now=now, author=author, **settings)
+    chosen = {name: asked[name] for name in ("step", "network", "minutes", "seed") if name in asked}
     if asked["kind"] == TrainingJob.Kind.FORECAST:
-        chosen = {name: asked[name] for name in ("step", "network", "minutes", "seed") if name in asked}
         return open_forecaster(channel=channel, now=now, author=author, **chosen)
+    if asked["kind"] == TrainingJob.Kind.POLICY:
+        return open_policy(channel=channel, now=now, author=author, **chosen)
     given = asked.get("instruments")
     return open_causal(
         channel=channel,
