@@ -9,10 +9,20 @@ from experiments.models.bandit import (
     PricingDecision,
 )
 from experiments.models.bandit_experiment import BanditExperiment, Challenger
+from experiments.models.experiment_facts import (
+    ArmDay,
+    ExperimentEvent,
+    ExperimentUnit,
+    HoldoutListing,
+    ReadoutEntry,
+    UnitDay,
+)
+from experiments.models.price_experiment import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
 from experiments.models.stream import DeadLetter, OutboxBatch, StreamOffset
 
 __all__ = [
     "ArmCount",
+    "ArmDay",
     "BanditArm",
     "BanditContext",
     "BanditExperiment",
@@ -20,9 +30,18 @@ __all__ = [
     "ChoiceSet",
     "DeadLetter",
     "DemandIntensity",
+    "ExperimentArm",
+    "ExperimentEvent",
+    "ExperimentLayer",
+    "ExperimentUnit",
     "ExpiryMark",
+    "GuardrailMetric",
+    "HoldoutListing",
     "IntensityPolicy",
     "OutboxBatch",
+    "PriceExperiment",
     "PricingDecision",
+    "ReadoutEntry",
     "StreamOffset",
+    "UnitDay",
 ]

@@ -1,0 +1,123 @@
+"""Who was given which arm, what they were shown and what they brought: late facts may change every day's sums."""
+
+from django.db import models
+from django.db.models import Q
+
+from catalog.models.money import MoneyField
+from experiments.models.price_experiment import ExperimentArm, PriceExperiment
+
+
+class ExperimentUnit(models.Model):
+    """A listing of an experiment: its arm (of a SKU or category design), its pair or stratum; fixed at the start."""
+
+    experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="units")
+    listing = models.ForeignKey("catalog.Listing", on_delete=models.PROTECT, related_name="+")
+    arm = models.ForeignKey(
+        ExperimentArm, null=True, on_delete=models.PROTECT, related_name="+", help_text="Null: drawn by region or slot."
+    )
+    block = models.PositiveIntegerField(help_text="The pair, stratum or category that it was drawn in.")
+    cluster = models.PositiveIntegerField(help_text="What was drawn as one: the listing itself, or its category.")
+    covariate = models.FloatField(default=0, help_text="Its metric a day in the days before the start.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["experiment", "listing"], name="experiment_unit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} in {self.experiment_id}"
+
+
+class HoldoutListing(models.Model):
+    """A listing whose price nothing automatic changes, so that what the engine earns can be measured against it."""
+
+    listing = models.OneToOneField("catalog.Listing", on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.listing_id} held out"
+
+
+class ExperimentEvent(models.Model):
+    """An exposure or outcome that was counted: the same event again changes nothing."""
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        EXPOSURE = "exposure", "exposure: an arm's price was shown"
+        OUTCOME = "outcome", "outcome: something was bought"
+
+    experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="+", db_index=False)
+    event_id = models.CharField(max_length=64)
+    digest = models.BinaryField(max_length=16, help_text="Of the content: another one under the same id is refused.")
+    occurred_on = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["experiment", "event_id"], name="experiment_event_once")]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class UnitDay(models.Model):
+    """What one unit of randomisation (a listing, region, slot or visitor) was shown and brought on a day."""
+
+    experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="+", db_index=False)
+    unit = models.CharField(max_length=96)
+    arm = models.ForeignKey(ExperimentArm, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    exposures = models.PositiveBigIntegerField(default=0)
+    orders = models.PositiveBigIntegerField(default=0)
+    units = models.BigIntegerField(default=0)
+    revenue = MoneyField(default=0)
+    profit = MoneyField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["experiment", "unit", "day"], name="unit_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.unit} on {self.day}"
+
+
+class ArmDay(models.Model):
+    """Sufficient statistics of an arm and metric up to the end of a day: what a read-out reads, however many units.
+
+    Sums over units of the metric (y) and of the covariate or denominator (x), both cumulative from the start.
+    """
+
+    arm = models.ForeignKey(ExperimentArm, on_delete=models.CASCADE, related_name="days")
+    metric = models.CharField(max_length=24, choices=PriceExperiment.Metric)
+    day = models.DateField()
+    exposures = models.PositiveBigIntegerField(default=0)
+    count = models.PositiveBigIntegerField(help_text="Units of randomisation.")
+    sum_y = models.FloatField(default=0)
+    sum_y2 = models.FloatField(default=0)
+    sum_x = models.FloatField(default=0)
+    sum_x2 = models.FloatField(default=0)
+    sum_xy = models.FloatField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["arm", "metric", "day"], name="arm_day_once"),
+            models.CheckConstraint(condition=Q(sum_y2__gte=0, sum_x2__gte=0), name="arm_day_squares"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm_id} {self.metric} until {self.day}"
+
+
+class ReadoutEntry(models.Model):
+    """What the read-out said on a day, kept as it was said: a look that cost alpha, or a guardrail that stopped it."""
+
+    experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="readouts")
+    day = models.DateField()
+    read_at = models.DateTimeField()
+    decision = models.CharField(max_length=16)
+    sentence = models.TextField()
+    figures = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "read-out entries"
+        constraints = [models.UniqueConstraint(fields=["experiment", "day"], name="readout_entry_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.experiment_id} on {self.day}: {self.decision}"
