@@ -144,6 +144,22 @@ def evaluate_model(fit_id: int) -> None:
 
 
 @shared_task
+def evaluate_forecaster(forecaster_id: int) -> None:
+    """Judge a forecaster on its held-out steps, against the live one."""
+    from optimizer.services.judge_forecaster import judge_forecaster  # as above: not in the web process
+
+    judge_forecaster(forecaster_id=forecaster_id, now=timezone.now())
+
+
+@shared_task
+def forecast_demand(channel_id: int, step: str) -> None:
+    """Forecast all listings of a channel with its live forecaster: sent when another one went live by hand."""
+    from optimizer.services import forecast_demand as forecasting  # as above: not in the web process
+
+    forecasting.forecast_demand(channel=Channel.objects.get(pk=channel_id), step=step, now=timezone.now())
+
+
+@shared_task
 def replan_markdown_plans() -> None:
     """Decide the prices of markdown plans whose period began or whose stock is not where it was expected."""
     from optimizer.services.replan_markdowns import replan_markdowns

@@ -133,7 +133,8 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "optimizer.add_runlimits",
         "optimizer.change_runlimits",
     ),
-    # Lets people and programs in, opens channels, and says what needs a second person and what the law asks for.
+    # Lets people and programs in, opens channels, says what needs a second person and what the law asks for, and
+    # overrules the gate of forecasters.
     "admin": (
         "catalog.add_approvalpolicy",
         "catalog.change_approvalpolicy",
@@ -147,6 +148,7 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
         "auth.view_group",
         "catalog.add_channel",
         "catalog.change_channel",
+        "optimizer.add_forecasterpromotion",  # overrules the gate of forecasters
         "catalog.view_adminaction",
         "catalog.view_apikey",
         "catalog.add_apikey",

@@ -1,9 +1,11 @@
 """Forecasters, how each was judged, and what they forecast of each listing."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from unfold.decorators import display
 
 from catalog.admin.base import ReadOnlyAdmin, SearchBySku
@@ -11,11 +13,19 @@ from catalog.admin.cells import admin_url, listing_name, product_cell, sentence
 from catalog.admin.formatting import moment, money, number, percent
 from optimizer.admin.elasticity import pretty_json
 from optimizer.admin.forecast_charts import fan_chart, loss_chart, losses_of
+from optimizer.admin.forecaster_promotion import evaluate, promote_page, promotion_doors, promotion_rows
 from optimizer.forecast_words import method_words, segment_words
+from optimizer.forecaster_gate import RULES
 from optimizer.models import DemandForecast, DemandForecaster, ForecastStep
 from optimizer.selectors.forecasts import forecast_steps, forecasters, level_place, sales_before
 
-STATUS_COLOURS = {"live": "success", "was live": "default", "candidate": "warning"}
+STATUS_COLOURS = {
+    "live": "success",
+    "was live": "default",
+    "passed": "info",
+    "refused": "warning",
+    "not judged": "default",
+}
 HISTORY = {ForecastStep.DAY: 56, ForecastStep.WEEK: 16}
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
 SERVED_WORDS = (
@@ -45,11 +55,23 @@ class DemandForecasterAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return forecasters()
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<int:forecaster_id>/promote/",
+                view(partial(promote_page, self)),
+                name="optimizer_demandforecaster_promote",
+            ),
+            path("<int:forecaster_id>/evaluate/", view(evaluate), name="optimizer_demandforecaster_evaluate"),
+            *super().get_urls(),
+        ]
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if (forecaster := kwargs.get("obj")) is not None:
-            context["panel"] = _forecaster_panel(forecaster)
+            context["panel"] = _forecaster_panel(forecaster) | promotion_doors(request, forecaster)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="Forecaster")
@@ -58,7 +80,7 @@ class DemandForecasterAdmin(ReadOnlyAdmin):
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_column(self, forecaster: DemandForecaster) -> str:
-        return forecaster.get_status_display()
+        return _status(forecaster)
 
     @display(description="Network")
     def network_column(self, forecaster: DemandForecaster) -> str:
@@ -86,17 +108,32 @@ class DemandForecasterAdmin(ReadOnlyAdmin):
         return pretty_json(forecaster.config)
 
 
+def _status(forecaster: DemandForecaster) -> str:
+    """Return in a word or two whether it counts, and of a candidate what the gate said."""
+    if forecaster.status != DemandForecaster.Status.CANDIDATE:
+        return forecaster.get_status_display()
+    if not forecaster.verdict:
+        return "not judged"
+    return "passed" if forecaster.verdict["passes"] else "refused"
+
+
 def _forecaster_panel(forecaster: DemandForecaster) -> dict[str, Any]:
     scores, losses = forecaster.scores, losses_of(forecaster.scores)
     serves = scores.get("serves", {})
     return {
-        "status": forecaster.get_status_display(),
-        "status_colour": STATUS_COLOURS[forecaster.get_status_display()],
+        "status": _status(forecaster),
+        "status_colour": STATUS_COLOURS[_status(forecaster)],
         "since": f"went live {moment(forecaster.promoted_at)}" if forecaster.promoted_at else "",
         "heading": "How it was judged",
         "words": forecaster.verdict.get("words", "not yet"),
         "charts": [loss_chart(losses)] if losses else [],
+        "gate": RULES,
         "tables": [
+            (
+                "When it went live",
+                ["When", "By", "The gate", "Reason", "In the place of"],
+                promotion_rows(forecaster),
+            ),
             (
                 "Which method serves which products",
                 ["Products", "Served by"],

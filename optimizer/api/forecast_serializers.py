@@ -1,8 +1,12 @@
-from typing import Any
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from optimizer.models import ForecastStep
+from optimizer.api.simulation_serializers import Strict
+from optimizer.forecaster_gate import RULES
+from optimizer.models import DemandForecaster, ForecasterPromotion, ForecastStep
+from optimizer.models.forecast import MAX_REASON
 
 
 class ForecastOfStepSerializer(serializers.Serializer[Any]):
@@ -25,3 +29,39 @@ class ForecastSerializer(serializers.Serializer[Any]):
     elasticity = serializers.FloatField(help_text="Units at another price p: times (p / price) ^ elasticity.")
     levels = serializers.ListField(child=serializers.FloatField())
     steps = ForecastOfStepSerializer(many=True)
+
+
+class ForecasterPromotionSerializer(serializers.ModelSerializer[ForecasterPromotion]):
+    author = serializers.CharField(source="author.username", default=None, allow_null=True)
+
+    class Meta:
+        model = ForecasterPromotion
+        fields = ["at", "author", "reason", "gate", "replaced"]
+
+
+class ForecasterSerializer(serializers.ModelSerializer[DemandForecaster]):
+    name = serializers.CharField(source="__str__", help_text="As forecasts name it.")
+    channel = serializers.CharField(source="channel.code")
+    promotions = serializers.SerializerMethodField(help_text="Each time that it went live, the newest first.")
+
+    class Meta:
+        model = DemandForecaster
+        fields = [
+            "id", "name", "channel", "step", "status", "config", "seed", "data_from", "data_to", "held_out_from",
+            "trained_at", "seconds", "device", "scores", "verdict", "promoted_at", "promotions",
+        ]  # fmt: skip
+        extra_kwargs: ClassVar = {
+            "verdict": {"help_text": f"Whether it `passes` the gate, and why in `words`. The gate: {RULES}."}
+        }
+
+    @extend_schema_field(ForecasterPromotionSerializer(many=True))
+    def get_promotions(self, forecaster: Any) -> list[dict[str, Any]]:
+        newest_first = sorted(forecaster.promotions.all(), key=lambda each: -each.pk)
+        return [dict(each) for each in ForecasterPromotionSerializer(newest_first, many=True).data]
+
+
+class PromoteForecasterSerializer(Strict):
+    reason = serializers.CharField(max_length=MAX_REASON, default="", allow_blank=True, help_text="Kept beside it.")
+    overrule = serializers.BooleanField(
+        default=False, help_text="Though the gate refused it: needs a reason and a person who may overrule."
+    )

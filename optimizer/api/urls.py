@@ -2,6 +2,7 @@ from django.urls import path
 
 from optimizer.api import (
     forecast_views,
+    forecaster_views,
     markdown_views,
     model_views,
     rollback_views,
@@ -19,6 +20,10 @@ urlpatterns = [
     path("optimization-runs/<uuid:run_id>/release", views.ReleaseRunView.as_view()),
     path("optimization-runs/<uuid:run_id>/rollback", rollback_views.RunRollbackView.as_view()),
     path("forecasts/<str:sku>", forecast_views.ForecastView.as_view()),
+    path("forecasters", forecaster_views.ForecasterListView.as_view()),
+    path("forecasters/<int:forecaster_id>", forecaster_views.ForecasterView.as_view()),
+    path("forecasters/<int:forecaster_id>/evaluate", forecaster_views.EvaluateForecasterView.as_view()),
+    path("forecasters/<int:forecaster_id>/promote", forecaster_views.PromoteForecasterView.as_view()),
     path("models", model_views.ModelListView.as_view()),
     path("models/<int:model_id>", model_views.ModelView.as_view()),
     path("models/<int:model_id>/evaluate", model_views.EvaluateModelView.as_view()),

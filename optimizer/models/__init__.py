@@ -1,7 +1,7 @@
 from optimizer.models.cross_elasticity import CrossElasticity
 from optimizer.models.elasticity import ElasticityEstimate, ElasticityFit
 from optimizer.models.features import ActivityIncrement, ActivityRecording, FeatureSnapshot
-from optimizer.models.forecast import DemandForecast, DemandForecaster, ForecastStep
+from optimizer.models.forecast import DemandForecast, DemandForecaster, ForecasterPromotion, ForecastStep
 from optimizer.models.goals import GOAL_FIELDS, RunGoals
 from optimizer.models.markdown import MarkdownPlan, MarkdownStep
 from optimizer.models.policy import HorizonPolicy, ShadowDecision
@@ -21,6 +21,7 @@ __all__ = [
     "ElasticityFit",
     "FeatureSnapshot",
     "ForecastStep",
+    "ForecasterPromotion",
     "HorizonPolicy",
     "MarkdownPlan",
     "MarkdownStep",

@@ -1,6 +1,11 @@
+from typing import Final
+
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+MAX_REASON: Final = 300
 
 
 class ForecastStep(models.TextChoices):
@@ -65,6 +70,41 @@ class DemandForecaster(models.Model):
 
     def __str__(self) -> str:
         return f"forecaster-{self.pk}"
+
+
+class ForecasterPromotion(models.Model):
+    """That a forecaster went live: when, who decided it, why, and which one it replaced. Append-only by a trigger."""
+
+    class Gate(models.TextChoices):
+        PASSED = "passed", "passed"
+        OVERRULED = "overruled", "refused, and overruled"
+        RETURNED = "returned", "was live before"
+
+    forecaster = models.ForeignKey(DemandForecaster, on_delete=models.PROTECT, related_name="promotions")
+    replaced = models.ForeignKey(
+        DemandForecaster, null=True, on_delete=models.PROTECT, related_name="+", help_text="The one live until then."
+    )
+    at = models.DateTimeField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Empty: the training job that learned it, or a key without an owner.",
+    )
+    reason = models.CharField(max_length=MAX_REASON, blank=True)
+    gate = models.CharField(max_length=9, choices=Gate, help_text="Why it might go live.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(gate="overruled") | Q(author__isnull=False) & ~Q(reason=""),
+                name="forecaster_overruled_by_whom_and_why",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.forecaster} at {self.at:%Y-%m-%d %H:%M}"
 
 
 class DemandForecast(models.Model):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Prefetch, QuerySet, Sum
 
 from catalog.models import Channel, DailySales, Listing, WeeklySales
-from optimizer.models import DemandForecast, DemandForecaster, ForecastStep
+from optimizer.models import DemandForecast, DemandForecaster, ForecasterPromotion, ForecastStep
 from optimizer.price_response import price_factor
 from optimizer.selectors.live_models import InferenceTimes
 
@@ -25,8 +25,9 @@ class ForecastOfStep:
 
 
 def forecasters() -> QuerySet[DemandForecaster, Any]:
-    """All forecasters without their weights, the newest first."""
-    return DemandForecaster.objects.select_related("channel", "job__created_by").defer("artefact").order_by("-pk")
+    """All forecasters without their weights, with their promotions, the newest first."""
+    found = DemandForecaster.objects.select_related("channel", "job__created_by").defer("artefact").order_by("-pk")
+    return found.prefetch_related(Prefetch("promotions", ForecasterPromotion.objects.select_related("author")))
 
 
 def live_forecaster(*, channel: Channel, step: str) -> DemandForecaster | None:

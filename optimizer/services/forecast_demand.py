@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from catalog.models import Channel
 from optimizer.engine.forecasting import Forecast, Forecaster, from_bytes
 from optimizer.models import DemandForecast, DemandForecaster
-from optimizer.selectors.forecasts import live_forecaster
+from optimizer.selectors.forecasts import forecasters, live_forecaster
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
 
 CHUNK: Final = 5_000
@@ -61,8 +61,7 @@ def forecast_demand(
     """
     live = live_forecaster(channel=channel, step=step)
     if live is None:
-        words = f"run `manage.py train_forecaster --channel {channel.code} --step {step}` first"
-        raise NoForecaster(f"channel {channel.code!r} has no live forecaster by {step}: {words}")
+        raise NoForecaster(f"channel {channel.code!r} has no live forecaster by {step}: {_cure(channel, step)}")
     made, found = _loaded(live), forecast_panel(channel=channel, step=step)
     started = time.monotonic()
     forecast = made.forecast(found.panel)
@@ -74,6 +73,23 @@ def forecast_demand(
     DemandForecast.objects.filter(listing__channel=channel, step=step, made_at__lt=now).delete()
     DemandForecaster.objects.filter(pk=live.pk).update(inference_seconds=seconds)
     return rows.height
+
+
+def _cure(channel: Channel, step: str) -> str:
+    """Say how one comes to be live: of the newest candidate why it is not, and what can be done."""
+    train = f"run `manage.py train_forecaster --channel {channel.code} --step {step}`"
+    newest = forecasters().filter(channel=channel, step=step).first()
+    if newest is None:
+        return f"{train} first"
+    promote = f"`manage.py promote_forecaster {newest.pk}"
+    if not newest.verdict:
+        return f"{newest} was not judged: run `manage.py evaluate_forecaster {newest.pk}`, then {promote}`"
+    if newest.verdict["passes"]:
+        return f"{newest} passed the gate: run {promote}`"
+    overrule = f'{promote} --overrule --reason "…" --author NAME`'
+    return (
+        f"the gate refused {newest}: {newest.verdict['words']}; {train} with more --minutes, or overrule it: {overrule}"
+    )
 
 
 def _loaded(live: DemandForecaster) -> Forecaster:

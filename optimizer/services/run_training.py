@@ -19,10 +19,12 @@ from optimizer.policy_words import policy_words
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.demand_methods import Config, default_config
 from optimizer.services.forecast_demand import NoForecaster, forecast_demand
+from optimizer.services.forecast_panel import forecast_panel
+from optimizer.services.judge_forecaster import judge_forecaster
 from optimizer.services.learn_cross_prices import learn_cross_prices, store_pairs
 from optimizer.services.learn_policy import JUDGED_ON, learn_policy, policy_scores
 from optimizer.services.promote_forecaster import ForecasterStaysOut, promote_forecaster
-from optimizer.services.train_forecaster import judge_forecaster, learn_forecaster
+from optimizer.services.train_forecaster import learn_forecaster
 from optimizer.services.train_model import train_model
 
 LOCK: Final = 7_420_003
@@ -131,16 +133,17 @@ def _policy(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Traini
 
 def _forecast(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
     at(LEARNING)
-    learn_forecaster(job=job, now=clock())
+    found = forecast_panel(channel=job.channel, step=job.asked["step"])
+    forecaster = learn_forecaster(job=job, now=clock(), found=found)
     at(JUDGING)
-    forecaster = judge_forecaster(job=job, now=clock())
+    forecaster = judge_forecaster(forecaster_id=forecaster.pk, now=clock(), found=found)
     at(PROMOTING)
     refusal = None
     try:
-        promote_forecaster(forecaster_id=forecaster.pk, now=clock())
+        promote_forecaster(forecaster_id=forecaster.pk, author=job.created_by, now=clock())
     except ForecasterStaysOut as error:
         refusal = str(error)
-    at(FORECASTING)
+    at(FORECASTING)  # reads anew: prices may have changed while it learned
     stored = 0
     with contextlib.suppress(NoForecaster):
         stored = forecast_demand(channel=job.channel, step=forecaster.step, now=clock())

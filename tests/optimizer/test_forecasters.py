@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
 from catalog.models import DailySales, Listing, PriceOverride, WeekConditions
+from optimizer import forecaster_gate
 from optimizer.engine.threads import one_thread
 from optimizer.models import DemandForecast, DemandForecaster, TrainingJob
 from optimizer.selectors.forecasts import last_asked, live_forecaster
@@ -115,29 +115,51 @@ def test_forecasts_by_week_are_made_by_a_command_and_written_to_a_file(small, tm
 
 def test_a_forecaster_that_is_worse_stays_a_candidate_and_says_why(small, monkeypatch):
     a_daily_shop(skus=12)
-    monkeypatch.setattr(training, "LEAST_COVERAGE", 0.999)
+    monkeypatch.setattr(forecaster_gate, "LEAST_COVERAGE", 0.999)
     job = done()
     assert job.status == "done" and not job.result["live"] and "must" in job.result["words"]
     assert job.forecaster.status == "candidate" and job.result["forecasts"] == 0
     with pytest.raises(ForecasterStaysOut, match="stays out: its loss"):
         promote_forecaster(forecaster_id=job.forecaster.pk, now=timezone.now())
-    with pytest.raises(NoForecaster, match=r"manage\.py train_forecaster --channel web --step day"):
+    with pytest.raises(NoForecaster) as error:
         forecast_demand(channel=job.channel, step="day", now=timezone.now())
+    said = str(error.value)
+    assert f"the gate refused {job.forecaster}: its loss of" in said and "that of seasonal naive" in said
+    assert "manage.py train_forecaster --channel web --step day` with more --minutes" in said
+    assert f"manage.py promote_forecaster {job.forecaster.pk} --overrule" in said
 
 
-def test_the_one_that_was_live_is_retired_and_two_cannot_be():
-    channel = make_channel()
-    old = make_forecaster(channel)
-    new = make_forecaster(channel, status="candidate", promoted_at=None)
-    with pytest.raises(ForecasterStaysOut, match="was not judged against forecaster"):
-        promote_forecaster(forecaster_id=new.pk, now=timezone.now())
-    new.verdict = {"passes": True, "against": old.pk, "words": "good"}
-    new.save()
-    promote_forecaster(forecaster_id=new.pk, now=timezone.now())
-    old.refresh_from_db()
-    assert old.status == "retired" and live_forecaster(channel=channel, step="day") == new
-    with pytest.raises(IntegrityError):
-        DemandForecaster.objects.filter(pk=old.pk).update(status="live")
+def test_a_candidate_is_judged_again_against_the_one_that_is_live_now(small, capsys):
+    a_daily_shop(skus=12)
+    first = done().forecaster
+    DemandForecaster.objects.update(status="candidate", promoted_at=None)
+    call_command("evaluate_forecaster", str(first.pk))
+    said = " ".join(capsys.readouterr().out.split())
+    first.refresh_from_db()
+    assert first.verdict["words"] in said and "The gate: its loss is at most 2 % above" in said
+    assert first.verdict["against"] is None and first.scores["rows"]
+    DemandForecaster.objects.update(status="live", promoted_at=timezone.now())
+    second = DemandForecaster.objects.get(job=done_anew(seed=1))
+    assert second.verdict["against"] == first.pk and f"that of {first}, which was live" in second.verdict["words"]
+    call_command("evaluate_forecaster", str(first.pk))
+    assert f"{first} is live" in capsys.readouterr().out
+
+
+def done_anew(**asked) -> TrainingJob:
+    job = open_forecaster(channel=make_channel(), now=timezone.now(), **asked)
+    return run_training(job_id=job.pk, clock=timezone.now)
+
+
+def test_one_whose_held_out_steps_are_gone_is_told_to_be_learned_anew(small):
+    a_daily_shop(skus=12)
+    made = done().forecaster
+    DemandForecaster.objects.update(status="candidate", promoted_at=None)
+    DailySales.objects.filter(day__gte=made.held_out_from).delete()
+    with pytest.raises(CommandError, match=r"do not hold the steps.*manage\.py train_forecaster") as error:
+        call_command("evaluate_forecaster", str(made.pk))
+    assert error.value.returncode == 2
+    with pytest.raises(CommandError, match="no forecaster-999"):
+        call_command("evaluate_forecaster", "999")
 
 
 def test_the_panel_knows_prices_conditions_and_closed_days():
