@@ -137,7 +137,8 @@ def _inputs(inputs: Mapping[str, Any], channel: Channel) -> Rows:
     demand = _mapping(inputs.get("demand"))
     if demand:
         week = f"week of {moment(demand['week'])}" if demand.get("week") else NOTHING
-        rows.append(["Demand at that price", f"{number(demand.get('value'), decimals=1)} units a week", week, ""])
+        source = f"forecast by {demand['forecaster']}" if demand.get("forecaster") else ""
+        rows.append(["Demand at that price", f"{number(demand.get('value'), decimals=1)} units a week", week, source])
     elasticity = _mapping(inputs.get("elasticity"))
     if elasticity:
         value = f"{number(elasticity.get('mean'), decimals=2)} ± {number(elasticity.get('sd'), decimals=2)}"

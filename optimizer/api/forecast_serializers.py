@@ -13,6 +13,9 @@ class ForecastOfStepSerializer(serializers.Serializer[Any]):
     day = serializers.DateField(help_text="First day of the step.")
     price = serializers.DecimalField(max_digits=14, decimal_places=4, help_text="What the step is forecast for.")
     quantiles = serializers.ListField(child=serializers.FloatField(), help_text="Units at each of `levels`.")
+    expected = serializers.FloatField(
+        allow_null=True, help_text="Mean units; null in forecasts from before it was stored."
+    )
     low80 = serializers.FloatField(help_text="Lower end of the 80 % interval, units.")
     high80 = serializers.FloatField(help_text="Its upper end.")
 

@@ -115,12 +115,13 @@ SNAPSHOTS: Final = (
     ),
     FeatureGroup(
         "forecast",
-        "when the fit, the price or the stock last changed",
+        "when the forecast, or the fit where there is none, the price or the stock last changed",
         (
-            Feature("forecast_units", "units/week", "expected demand at the price in force, in the last week's season"),
+            Feature("forecast_units", "units/week", "expected demand at the price in force, in the week after sales"),
             Feature("forecast_log_sd", "log units", "standard deviation of its logarithm"),
             Feature("forecast_revenue", f"{MONEY}/week", "expected demand times the price in force"),
             Feature("forecast_cover", "weeks", "stock over expected demand"),
+            Feature("forecast_stored", "0 or 1", "whether a stored forecast states it, else the elasticity fit"),
         ),
     ),
 )

@@ -13,6 +13,7 @@ from django.db.models import Max, Min
 
 from catalog.models import Channel, WeeklySales
 from catalog.selectors.competitors import ABSURD_FACTOR, STALE_AFTER
+from optimizer.selectors.demand_bases import OF_LISTINGS
 from optimizer.selectors.live_models import live_fit
 
 # A week without sales has no row, so a sum over weeks that the shop has imported is 0 and known.
@@ -79,19 +80,23 @@ SELECT listing.id AS listing_id, fit.created_at AS event_at,
  WHERE listing.id = ANY(%(listings)s)
 """
 
-# Demand as optimizer.services.recommendations moves it to the price in force: E[Q] = Q0 exp(m x + s² x² / 2).
-FORECAST: Final = """
-SELECT listing.id AS listing_id, greatest(fit.created_at, listing.price_since, listing.inventory_at) AS event_at,
+# Demand as optimizer.services.recommendations moves it to the price in force: E[Q] = Q0 exp(m x + s² x² / 2), from the
+# fit's reference price, or a fresh forecast's, as optimizer.selectors.estimates has it.
+FORECAST: Final = f"""
+SELECT listing.id AS listing_id,
+       greatest(coalesce(ahead.made_at, fit.created_at), listing.price_since, listing.inventory_at) AS event_at,
        ARRAY[demand, sqrt(log_demand_sd ^ 2 + (sd * x) ^ 2), demand * in_force,
-             listing.inventory / nullif(demand, 0)]::float8[] AS numbers
+             listing.inventory / nullif(demand, 0),
+             CASE WHEN demand IS NOT NULL THEN (ahead.units IS NOT NULL)::int END]::float8[] AS numbers
   FROM (SELECT *, coalesce(price, list_price)::float8 AS in_force FROM catalog_listing) listing
   LEFT JOIN optimizer_elasticityestimate estimate
          ON estimate.listing_id = listing.id AND estimate.fit_id = %(fit)s
   LEFT JOIN optimizer_elasticityfit fit ON fit.id = estimate.fit_id
- CROSS JOIN LATERAL (SELECT ln(in_force / reference_price) AS x) moved
- CROSS JOIN LATERAL (SELECT base_demand * exp(mean * x + (sd * x) ^ 2 / 2) AS demand) expected
+  LEFT JOIN ({OF_LISTINGS}) ahead ON ahead.listing_id = estimate.listing_id
+ CROSS JOIN LATERAL (SELECT ln(in_force / coalesce(ahead.price, reference_price)) AS x) moved
+ CROSS JOIN LATERAL (SELECT coalesce(ahead.units, base_demand) * exp(mean * x + (sd * x) ^ 2 / 2) AS demand) expected
  WHERE listing.id = ANY(%(listings)s)
-"""
+"""  # noqa: S608
 
 SOURCES: Final[Mapping[str, str]] = {
     "weekly_sales": WEEKLY_SALES,

@@ -123,6 +123,9 @@ class DemandForecast(models.Model):
     cold_start = models.BooleanField(help_text="It has too little history: its category speaks for it.")
     quantiles = ArrayField(ArrayField(models.FloatField()), help_text="Units by step and level of the forecaster.")
     interval80 = ArrayField(ArrayField(models.FloatField()), help_text="Ends of the 80 % interval by step.")
+    expected = ArrayField(
+        models.FloatField(), default=list, db_default=[], help_text="Mean units by step; none in rows from before."
+    )
 
     class Meta:
         constraints = [

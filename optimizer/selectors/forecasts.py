@@ -15,13 +15,17 @@ from optimizer.selectors.live_models import InferenceTimes
 
 @dataclass(frozen=True)
 class ForecastOfStep:
-    """Hold one step: its first day, the price it is for, units by level, and the ends of the 80 % interval."""
+    """Hold one step: its first day, the price it is for, units by level, their mean, and the ends of the 80 % interval.
+
+    The mean is None in forecasts from before it was stored.
+    """
 
     day: date
     price: float
     quantiles: list[float]
     low80: float
     high80: float
+    expected: float | None = None
 
 
 def forecasters() -> QuerySet[DemandForecaster, Any]:
@@ -64,6 +68,7 @@ def forecast_steps(forecast: DemandForecast, *, price: float | None = None) -> l
                 quantiles=[factor * each for each in quantiles],
                 low80=factor * low,
                 high80=factor * high,
+                expected=factor * forecast.expected[index] if forecast.expected else None,
             )
         )
     return found

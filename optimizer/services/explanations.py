@@ -95,7 +95,7 @@ def _inputs(decision: ChunkDecision, index: int) -> dict[str, Any]:
             "at": _time(listing.inventory_at),
             "assumed": listing.inventory_assumed,
         },
-        "demand": {"value": decision.inputs["demand"][index], "week": str(decision.run.fit.data_to)},
+        "demand": {"value": decision.inputs["demand"][index], **_demand_source(decision.run, estimate)},
         "elasticity": {
             "mean": decision.inputs["elasticity_mean"][index],
             "sd": decision.inputs["elasticity_sd"][index],
@@ -108,6 +108,14 @@ def _inputs(decision: ChunkDecision, index: int) -> dict[str, Any]:
         price, seen, assumed = competitor
         inputs["competitor_price"] = {"value": amount_text(price, exponent), "at": _time(seen), "assumed": assumed}
     return inputs
+
+
+def _demand_source(run: OptimizationRun, estimate: Estimate | None) -> dict[str, Any]:
+    """Return the week that the level of demand is of, and the forecaster that states it, where one does."""
+    if estimate is None or estimate.forecast is None:
+        return {"week": str(run.fit.data_to)}
+    ahead = estimate.forecast
+    return {"week": str(ahead.from_day), "forecaster": ahead.forecaster, "at": _time(ahead.made_at)}
 
 
 def _today(decision: ChunkDecision, index: int) -> dict[str, Any]:

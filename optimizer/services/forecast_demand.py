@@ -13,31 +13,33 @@ from django.db import connection, transaction
 
 from catalog.models import Channel
 from optimizer.engine.forecasting import Forecast, Forecaster, from_bytes
+from optimizer.expected_units import expected_units
 from optimizer.models import DemandForecast, DemandForecaster
 from optimizer.selectors.forecasts import forecasters, live_forecaster
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
 
 CHUNK: Final = 5_000
 DIGITS: Final = 6
-COLUMNS: Final = "listing_id, from_day, elasticity, method, cold_start, prices, quantiles, interval80"
+COLUMNS: Final = "listing_id, from_day, elasticity, method, cold_start, prices, quantiles, interval80, expected"
 STAGE: Final = """
 DROP TABLE IF EXISTS pg_temp.staged_forecast;
 CREATE TEMPORARY TABLE staged_forecast (
     listing_id bigint, from_day date, elasticity float8, method text, cold_start bool,
-    prices float8[], quantiles float8[], interval80 float8[]) ON COMMIT DROP
+    prices float8[], quantiles float8[], interval80 float8[], expected float8[]) ON COMMIT DROP
 """
 # In the order of their keys: two that store at once wait for each other and never deadlock; the newer one stays.
 STORE: Final = """
 INSERT INTO optimizer_demandforecast AS stored
        (listing_id, step, forecaster_id, made_at, from_day, elasticity, method, cold_start, prices, quantiles,
-        interval80)
+        interval80, expected)
 SELECT staged.listing_id, %(step)s, %(forecaster)s, %(now)s, from_day, elasticity, method, cold_start,
-       prices, quantiles, interval80
+       prices, quantiles, interval80, expected
   FROM staged_forecast staged JOIN catalog_listing listing ON listing.id = staged.listing_id ORDER BY staged.listing_id
     ON CONFLICT (listing_id, step) DO UPDATE
    SET forecaster_id = excluded.forecaster_id, made_at = excluded.made_at, from_day = excluded.from_day,
        elasticity = excluded.elasticity, method = excluded.method, cold_start = excluded.cold_start,
-       prices = excluded.prices, quantiles = excluded.quantiles, interval80 = excluded.interval80
+       prices = excluded.prices, quantiles = excluded.quantiles, interval80 = excluded.interval80,
+       expected = excluded.expected
  WHERE stored.made_at <= excluded.made_at
 """
 
@@ -111,6 +113,7 @@ def _rows(found: ChannelPanel, forecast: Forecast) -> pl.DataFrame:
             "prices": _arrays(ahead),
             "quantiles": _arrays(forecast.quantiles),
             "interval80": _arrays(forecast.interval80),
+            "expected": _arrays(expected_units(forecast.quantiles, forecast.levels)),
         }
     )
 

@@ -77,10 +77,10 @@ def make_forecaster(channel: Channel, **fields: Any) -> DemandForecaster:
 
 
 def make_forecast(listing: Listing, forecaster: DemandForecaster, *, steps: int = 28, **fields: Any) -> DemandForecast:
-    """A forecast of 2, 4 and 9 units a step at 10.00, elasticity -2."""
+    """A forecast of 2, 4 and 9 units a step, 5 in the mean, at 10.00, elasticity -2."""
     given = {
         "step": forecaster.step, "made_at": timezone.now(), "from_day": date(2026, 7, 6), "prices": [10.0] * steps,
         "elasticity": -2.0, "method": "transformer", "cold_start": False, "quantiles": [[2.0, 4.0, 9.0]] * steps,
-        "interval80": [[2.0, 9.0]] * steps,
+        "interval80": [[2.0, 9.0]] * steps, "expected": [5.0] * steps,
     }  # fmt: skip
     return DemandForecast.objects.create(listing=listing, forecaster=forecaster, **given | fields)

@@ -72,7 +72,8 @@ def test_a_job_learns_judges_promotes_and_forecasts_every_listing(small):
     for each in DemandForecast.objects.all():
         quantiles = np.array(each.quantiles)
         assert quantiles.shape == (28, len(forecaster.levels)) and (np.diff(quantiles, axis=1) >= 0).all()
-        assert np.array(each.interval80).shape == (28, 2) and len(each.prices) == 28
+        assert np.array(each.interval80).shape == (28, 2) and len(each.prices) == len(each.expected) == 28
+        assert (np.array(each.expected) >= quantiles[:, 0]).all()
 
 
 def test_forecasts_are_replaced_not_heaped_up_and_the_older_one_never_wins(small):

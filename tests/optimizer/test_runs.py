@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -19,6 +19,7 @@ from optimizer.tasks import publish_prices, resume_stalled_runs
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.closing import close_run
 from tests.optimizer.factories import make_fit
+from tests.optimizer.forecasters import make_forecast, make_forecaster
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,21 @@ def test_a_run_publishes_the_best_admissible_prices_with_their_reason():
     assert row.outcome == Outcome.PUBLISHED and row.price == change.price
     assert change.explanation["model"] == str(run.fit)
     assert change.explanation["inputs"]["unit_cost"]["value"] == "6"
+
+
+def test_a_fresh_forecast_is_what_a_run_prices_with_and_its_explanation_says_so():
+    # 28 units of stock and 40 a week by the fit: the price would have to rise; the forecast expects 7 a week
+    listing = make_listing(inventory=28, unit_cost=Decimal("5.00"))
+    stored = make_forecast(
+        listing, make_forecaster(listing.channel), from_day=date(2011, 6, 27), expected=[1.0] * 28, elasticity=-2.0
+    )
+    finished(listing)
+    change = PriceChange.objects.get(listing=listing)
+    assert change.explanation["inputs"]["demand"] == {
+        "value": pytest.approx(7.0), "week": "2011-06-27", "forecaster": str(stored.forecaster),
+        "at": stored.made_at.isoformat(),
+    }  # fmt: skip
+    assert change.binding_rule != "stock_limit" and replay_price(change.explanation["replay"]).confirmed
 
 
 def test_every_explanation_replays_to_its_price():

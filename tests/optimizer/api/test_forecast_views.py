@@ -27,6 +27,7 @@ def test_a_stored_forecast_is_read_by_day(client):
     assert (body["channel"], body["currency"], body["step"], body["elasticity"]) == ("web", "GBP", "day", -2.0)
     assert body["steps"][1] == {
         "day": "2026-07-07", "price": "10.0000", "quantiles": [2.0, 4.0, 9.0], "low80": 2.0, "high80": 9.0,
+        "expected": 5.0,
     }  # fmt: skip
 
 

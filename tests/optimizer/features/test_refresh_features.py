@@ -16,12 +16,14 @@ from optimizer.features.history import feature_records
 from optimizer.features.online import stored_records
 from optimizer.features.rows import PLACE
 from optimizer.models import ElasticityEstimate, FeatureSnapshot
+from optimizer.selectors.demand_bases import weeks_ahead
 from optimizer.services import refresh_features as service
 from optimizer.services.refresh_features import LOCK, RefreshUnderWay, refresh_features
 from optimizer.tasks import refresh_feature_store
 from tests.factories import make_channel, make_listing, publish
 from tests.optimizer.factories import make_fit
 from tests.optimizer.features.rows import NOW, add_increment, begin_recording
+from tests.optimizer.forecasters import make_forecast, make_forecaster
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +125,54 @@ def test_demand_at_the_price_in_force_is_the_optimisers():
     assert [found[name] for name in ("elasticity_mean", "elasticity_sd", "elasticity_shrinkage")] == [-2.0, 0.3, 0.6]
     assert (found["elasticity_informed"], found["reference_price"], found["base_demand"]) == (1, 10.0, 40.0)
     assert found["elasticity_at"] == pytest.approx(fit.created_at.timestamp(), abs=1e-6)
+
+
+def a_week_ahead(listing, **fields):
+    forecaster = make_forecaster(listing.channel, step=fields.pop("step", "day"), held_out_from=date(2011, 6, 1))
+    return make_forecast(listing, forecaster, from_day=date(2011, 6, 27), **fields)
+
+
+def test_a_fresh_forecast_states_the_level_of_demand_for_features_and_runs_alike():
+    from optimizer.selectors.estimates import estimates_of
+    from optimizer.services.recommendations import pricing_inputs
+
+    listing = make_listing(inventory=100)
+    fit = make_fit(listing.channel, [listing], sd=0.3)
+    publish(listing, "11.50")
+    stored = a_week_ahead(listing, prices=[8.0] + [10.0] * 27)
+    refresh()
+    known = estimates_of(fit=fit, first_pk=listing.pk, last_pk=listing.pk)[listing.pk]
+    assert (known.reference_price, known.forecast.forecaster) == (8.0, str(stored.forecaster))
+    assert known.base_demand == pytest.approx(5 * (1 + 6 * (8 / 10) ** -2))
+    facts = pricing_facts(channel=listing.channel, listings=Listing.objects.select_related("product"), now=NOW)
+    inputs, found = pricing_inputs(facts, [known]), features(listing)
+    assert found["forecast_units"] == pytest.approx(inputs.demand[0], rel=1e-12)
+    assert found["forecast_units"] == pytest.approx(known.base_demand * (11.5 / 8) ** -2, rel=0.02)
+    assert found["forecast_log_sd"] == pytest.approx(inputs.log_demand_sd[0], rel=1e-12)
+    assert found["forecast_cover"] == pytest.approx(100 / inputs.demand[0]) and found["forecast_stored"] == 1
+    assert found["forecast_at"] == pytest.approx(stored.made_at.timestamp(), abs=1e-5)
+
+
+def test_weeks_are_taken_before_days():
+    listing = make_listing()
+    fit = make_fit(listing.channel, [listing])
+    a_week_ahead(listing)
+    a_week_ahead(listing, step="week", steps=4)
+    assert weeks_ahead(fit=fit, first_pk=listing.pk, last_pk=listing.pk)[listing.pk].units == 5.0
+
+
+@pytest.mark.parametrize(
+    "fields", [{"from_day": date(2011, 6, 20)}, {"expected": []}, {"expected": [0.0] * 28}], ids=["old", "none", "zero"]
+)
+def test_the_fit_states_it_where_the_forecast_is_stale_or_says_nothing(fields):
+    listing = make_listing()
+    fit = make_fit(listing.channel, [listing])
+    make_forecast(listing, make_forecaster(listing.channel), **{"from_day": date(2011, 6, 27)} | fields)
+    refresh()
+    assert weeks_ahead(fit=fit, first_pk=listing.pk, last_pk=listing.pk) == {}
+    found = features(listing)
+    assert (found["forecast_units"], found["forecast_stored"]) == (40.0, 0.0)
+    assert found["forecast_at"] == pytest.approx(fit.created_at.timestamp(), abs=1e-5)
 
 
 def test_a_newer_fit_that_lost_a_listing_leaves_its_elasticity_unknown():
