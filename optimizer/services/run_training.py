@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date, datetime
-from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,8 +12,9 @@ from django.db import connection, transaction
 
 from catalog.sku_week_file import SkuWeeks
 from optimizer.engine.hierarchy import HierarchyConfig
+from optimizer.forecast_words import method_words
 from optimizer.models import HorizonPolicy, TrainingJob
-from optimizer.models.training import FORECASTING, JUDGING, LEARNING, PROMOTING, STEPS
+from optimizer.models.training import FORECASTING, JUDGING, LEARNING, PROMOTING
 from optimizer.policy_words import policy_words
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.demand_methods import Config, default_config
@@ -26,6 +26,7 @@ from optimizer.services.learn_policy import JUDGED_ON, learn_policy, policy_scor
 from optimizer.services.promote_forecaster import ForecasterStaysOut, promote_forecaster
 from optimizer.services.train_forecaster import learn_forecaster
 from optimizer.services.train_model import train_model
+from optimizer.services.training_progress import Told, TrainingProgress, nobody
 
 LOCK: Final = 7_420_003
 MOST_ATTEMPTS: Final = 3
@@ -35,7 +36,7 @@ LIVE_BEFORE: Final = "it went live before models were judged"
 Clock = Callable[[], datetime]
 
 
-def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object] = lambda step: None) -> TrainingJob:
+def run_training(*, job_id: int, clock: Clock, progress: Told = nobody) -> TrainingJob:
     """Do a job; return it as it is then. While another process is at a job of the channel, it is left alone.
 
     Each step is done once, whoever does it: killed in between, the next call goes on. Begun three times in vain, such
@@ -54,7 +55,7 @@ def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object]
         job.status, job.error = TrainingJob.Status.RUNNING, ""
         job.save(update_fields=["attempts", "status", "error"])
         try:
-            return DO[TrainingJob.Kind(job.kind)](job, clock, partial(_report, job, progress))
+            return DO[TrainingJob.Kind(job.kind)](job, clock, TrainingProgress(job, progress))
         except NothingToLearnFrom as error:
             return _end(job, clock(), error=str(error))
         except Exception as error:
@@ -62,7 +63,7 @@ def run_training(*, job_id: int, clock: Clock, progress: Callable[[str], object]
             raise
 
 
-def _fit(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+def _fit(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     method, prior = job.asked["method"], job.asked.get("prior")
     fit, refusal = train_model(
         channel=job.channel,
@@ -87,7 +88,7 @@ def _with_prior(method: str, prior: dict[str, Any]) -> Config:
     return replace(usual, effects=usual.effects | {"log_price": belief})
 
 
-def _causal(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+def _causal(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     at(LEARNING)
     try:
         # Imported here: fits need no extra.
@@ -111,7 +112,7 @@ def _instruments(job: TrainingJob) -> SkuWeeks | None:
     return SkuWeeks(tuple(found["names"]), values)
 
 
-def _cross(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+def _cross(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     at(LEARNING)
     found = learn_cross_prices(channel=job.channel)
     with transaction.atomic():
@@ -119,7 +120,7 @@ def _cross(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Trainin
         return _end(job, clock(), result=found.report())
 
 
-def _policy(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+def _policy(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     at(LEARNING)
     policy = HorizonPolicy.objects.filter(job=job).first() or learn_policy(
         job=job, now=clock(), progress=lambda words: at(f"{LEARNING}: {words}")
@@ -131,10 +132,15 @@ def _policy(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Traini
         return _end(job, clock(), result={"policy": policy.pk, "policy_words": policy_words(policy)})
 
 
-def _forecast(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> TrainingJob:
+def _forecast(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     at(LEARNING)
     found = forecast_panel(channel=job.channel, step=job.asked["step"])
-    forecaster = learn_forecaster(job=job, now=clock(), found=found)
+    forecaster = learn_forecaster(
+        job=job,
+        now=clock(),
+        found=found,
+        progress=lambda work, share: at(f"{LEARNING}: {method_words(work)}", share),
+    )
     at(JUDGING)
     forecaster = judge_forecaster(forecaster_id=forecaster.pk, now=clock(), found=found)
     at(PROMOTING)
@@ -146,7 +152,12 @@ def _forecast(job: TrainingJob, clock: Clock, at: Callable[[str], None]) -> Trai
     at(FORECASTING)  # reads anew: prices may have changed while it learned
     stored = 0
     with contextlib.suppress(NoForecaster):
-        stored = forecast_demand(channel=job.channel, step=forecaster.step, now=clock())
+        stored = forecast_demand(
+            channel=job.channel,
+            step=forecaster.step,
+            now=clock(),
+            progress=lambda done, of: at(f"{FORECASTING}: stored", done / of),
+        )
     words = refusal or forecaster.verdict["words"]
     return _end(job, clock(), result={"live": refusal is None, "words": words, "forecasts": stored})
 
@@ -167,13 +178,6 @@ DO: Final = {
     TrainingJob.Kind.POLICY: _policy,
     TrainingJob.Kind.FORECAST: _forecast,
 }
-
-
-def _report(job: TrainingJob, progress: Callable[[str], object], step: str) -> None:
-    """Say what a job is at: a step, or how far it is within one after a colon."""
-    progress(step)
-    job.step, job.steps_done = step, STEPS[TrainingJob.Kind(job.kind)].index(step.partition(":")[0])
-    job.save(update_fields=["step", "steps_done"])
 
 
 def _end(job: TrainingJob, now: datetime, *, error: str = "", fit: Any = None, result: Any = None) -> TrainingJob:

@@ -14,13 +14,16 @@ from optimizer.models import DemandForecaster, ForecastStep, TrainingJob
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
 
+Told = Callable[[str, float], None]
+"""Is told which work is done and which share of it, 0 to 1."""
+
 
 def learn_forecaster(
     *,
     job: TrainingJob,
     now: datetime,
     found: ChannelPanel | None = None,
-    progress: Callable[[str, float], None] = lambda work, share: None,
+    progress: Told = lambda work, share: None,
 ) -> DemandForecaster:
     """Train the forecaster that a job asks for and store it as a candidate; once a job, however often it is begun.
 
@@ -37,7 +40,7 @@ def learn_forecaster(
     origin = found.panel.time - config.horizon
     started = time.monotonic()
     try:
-        made = train_forecaster(found.panel.until(max(origin, 1), 0), config, progress)
+        made = train_forecaster(found.panel.until(max(origin, 1), 0), config, _by_the_clock(config, progress))
     except ValueError as error:
         words = "beside the last four weeks, which are held out: import more sales"
         raise NothingToLearnFrom(f"too little history by {step}: {error}, {words}") from error
@@ -56,6 +59,17 @@ def learn_forecaster(
         seconds=time.monotonic() - started,
         device=str(resolve_device(config.device).search),
     )
+
+
+def _by_the_clock(config: ForecasterConfig, progress: Told) -> Told:
+    """Return a progress that knows of the network's time limit: it may end it long before its last step."""
+    began = time.monotonic()
+
+    def tell(work: str, share: float) -> None:
+        spent = (time.monotonic() - began) / config.max_seconds if work == config.network else 0.0
+        progress(work, min(max(share, spent), 1.0))
+
+    return tell
 
 
 def _config(asked: dict[str, Any]) -> ForecasterConfig:

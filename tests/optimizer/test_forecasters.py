@@ -1,5 +1,6 @@
 """Forecasters: learned by a job, live only where they are good, and what they forecast of every listing."""
 
+import io
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -8,22 +9,30 @@ import numpy as np
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rich.console import Console
+from rich.progress import Progress
 
 from catalog.models import DailySales, Listing, PriceOverride, WeekConditions
 from optimizer import forecaster_gate
 from optimizer.engine.threads import one_thread
 from optimizer.models import DemandForecast, DemandForecaster, TrainingJob
+from optimizer.models.training import STEPS
 from optimizer.selectors.forecasts import last_asked, live_forecaster
 from optimizer.services import train_forecaster as training
+from optimizer.services import training_progress
 from optimizer.services.forecast_demand import NoForecaster, forecast_demand
 from optimizer.services.forecast_panel import forecast_panel
 from optimizer.services.open_training import CannotTrain, open_forecaster
 from optimizer.services.promote_forecaster import ForecasterStaysOut, promote_forecaster
 from optimizer.services.run_training import run_training
+from optimizer.services.training_progress import TrainingProgress, nobody
 from optimizer.tasks import run_training as run_training_task
 from optimizer.tasks import train_models
+from optimizer.training_command import ProgressBars
 from tests.factories import make_api_client, make_channel, make_listing
 from tests.optimizer.forecasters import MONDAY, a_daily_shop, make_forecaster
 from tests.optimizer.test_run_metrics import told
@@ -289,3 +298,47 @@ def test_an_artefact_that_cannot_be_read_is_told_in_one_line():
     make_forecaster(channel, artefact=b"junk")
     with pytest.raises(NoForecaster, match="these bytes are no forecaster"):
         forecast_demand(channel=channel, step="day", now=timezone.now())
+
+
+def test_how_far_learning_is_moves_in_the_jobs_row_and_as_bars(small, monkeypatch):
+    channel = a_daily_shop(skus=6)
+    job = open_forecaster(channel=channel, now=timezone.now())
+    monkeypatch.setattr(training_progress, "WRITE_SECONDS", 0.0)
+    seen, rows = [], []
+
+    def told(words, share=None):
+        seen.append((words, share))
+        rows.append(TrainingJob.objects.values_list("step", "steps_done").get(pk=job.pk))
+
+    run_training(job_id=job.pk, clock=timezone.now, progress=told)
+    works = [(words, share) for words, share in seen if share is not None]
+    assert ("learning: transformer", 1.0) in works and ("learning: calibration", 1.0) in works
+    assert all(0 <= share <= 1 for _, share in works)
+    assert ("learning: transformer, 100%", 0) in rows and TrainingJob.objects.get().step == ""
+    assert [words for words, share in seen if share is None] == list(STEPS[TrainingJob.Kind.FORECAST])
+
+
+def test_within_a_step_the_row_is_written_once_in_a_while():
+    job = TrainingJob.objects.create(channel=make_channel(), kind="forecast", created_at=timezone.now())
+    at = TrainingProgress(job, nobody)
+    at("learning")
+    with CaptureQueriesContext(connection) as queries:
+        for share in np.linspace(0, 1, 50):
+            at("learning: transformer", float(share))
+    assert len(queries) == 0 and TrainingJob.objects.get().step == "learning"
+    at("judging")
+    assert TrainingJob.objects.values_list("step", "steps_done").get() == ("judging", 1)
+
+
+def test_a_bar_is_shown_for_each_work():
+    with Progress(console=Console(file=io.StringIO())) as bars:
+        show = ProgressBars(bars, "learn")
+        show("learning")
+        show("learning: transformer", 0.4)
+        show("learning: LightGBM", 0.0)
+        show("judging")
+        assert [(task.description, task.completed) for task in bars.tasks] == [
+            ("judging", 0),
+            ("learning: transformer", 1.0),
+            ("learning: LightGBM", 0.0),
+        ]
