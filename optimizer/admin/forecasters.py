@@ -12,7 +12,15 @@ from catalog.admin.base import ReadOnlyAdmin, SearchBySku
 from catalog.admin.cells import admin_url, listing_name, product_cell, sentence
 from catalog.admin.formatting import moment, money, number, percent
 from optimizer.admin.elasticity import pretty_json
-from optimizer.admin.forecast_charts import fan_chart, loss_chart, losses_of
+from optimizer.admin.forecast_charts import (
+    HISTORY,
+    MEDIAN,
+    coverage_chart,
+    forecast_chart,
+    held_out_charts,
+    loss_chart,
+    losses_of,
+)
 from optimizer.admin.forecaster_promotion import evaluate, promote_page, promotion_doors, promotion_rows
 from optimizer.forecast_words import method_words, segment_words
 from optimizer.forecaster_gate import RULES
@@ -26,8 +34,7 @@ STATUS_COLOURS = {
     "refused": "warning",
     "not judged": "default",
 }
-HISTORY = {ForecastStep.DAY: 56, ForecastStep.WEEK: 16}
-LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
+FAN_TITLE = "Units sold (dots), and forecast: the median, and where 8 of 10 cases lie"
 SERVED_WORDS = (
     "served means: for each kind of products the method that did best for it before, with calibrated intervals"
 )
@@ -126,7 +133,7 @@ def _forecaster_panel(forecaster: DemandForecaster) -> dict[str, Any]:
         "since": f"went live {moment(forecaster.promoted_at)}" if forecaster.promoted_at else "",
         "heading": "How it was judged",
         "words": forecaster.verdict.get("words", "not yet"),
-        "charts": [loss_chart(losses)] if losses else [],
+        "charts": [loss_chart(losses), coverage_chart(scores["rows"]), *held_out_charts(scores)] if losses else [],
         "gate": RULES,
         "tables": [
             (
@@ -209,7 +216,7 @@ class DemandForecastAdmin(ReadOnlyAdmin, SearchBySku):
 
     @display(description="Next step, units")
     def next_figure(self, forecast: DemandForecast) -> str:
-        return number(forecast.quantiles[0][level_place(forecast.forecaster.levels, MIDDLE)], decimals=1)
+        return number(forecast.quantiles[0][level_place(forecast.forecaster.levels, MEDIAN)], decimals=1)
 
     @display(description="8 of 10 cases")
     def between_figure(self, forecast: DemandForecast) -> str:
@@ -227,7 +234,7 @@ class DemandForecastAdmin(ReadOnlyAdmin, SearchBySku):
 
 def _fan_panel(forecast: DemandForecast) -> dict[str, Any]:
     levels, ahead = forecast.forecaster.levels, forecast_steps(forecast)
-    low, middle, high = (level_place(levels, level) for level in (LOW, MIDDLE, HIGH))
+    middle = level_place(levels, MEDIAN)
     history = sales_before(forecast, steps=HISTORY[ForecastStep(forecast.step)])
     start = "; it has too little history: its category speaks for it" if forecast.cold_start else ""
     return {
@@ -236,7 +243,7 @@ def _fan_panel(forecast: DemandForecast) -> dict[str, Any]:
         "since": f"made {moment(forecast.made_at)}",
         "heading": "Forecast",
         "words": f"by {method_words(forecast.method)} of {forecast.forecaster}{start}",
-        "charts": [fan_chart(history, ahead, low=low, middle=middle, high=high)],
+        "charts": [forecast_chart(FAN_TITLE, history, ahead, middle)],
         "tables": [
             (
                 "Units expected",

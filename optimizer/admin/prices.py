@@ -15,8 +15,10 @@ from catalog.admin.listings import ListingAdmin
 from catalog.arms import SHARES
 from catalog.models import Listing
 from catalog.plain_words import refusal_words
-from optimizer.models import ElasticityEstimate
+from optimizer.admin.forecast_charts import HISTORY, MEDIAN, forecast_chart
+from optimizer.models import ElasticityEstimate, ForecastStep
 from optimizer.selectors.explanations import Replay, explanation_of
+from optimizer.selectors.forecasts import ForecastOfStep, forecast_steps, level_place, sales_before, shown_forecast
 from optimizer.selectors.live_models import live_fits
 
 admin.site.unregister(Listing)
@@ -55,6 +57,7 @@ class PricedListingAdmin(ListingAdmin):
             panel["cards"].append(("Elasticity", elasticity_text(estimate), informed_text(estimate)))
         else:
             panel["cards"].append(("Elasticity", NOTHING, "no sales to learn from"))
+        _add_forecast(panel, listing)
         known = explanation_of(listing=listing, now=timezone.now())
         latest = known["latest_run"]
         return panel | {
@@ -72,6 +75,30 @@ class PricedListingAdmin(ListingAdmin):
             return NOTHING
         spread = f"± {number(estimate.sd, decimals=2)}"
         return with_note(number(estimate.mean, decimals=2), spread if estimate.informed else f"{spread}, prior")
+
+
+def _add_forecast(panel: dict[str, Any], listing: Listing) -> None:
+    """Add what is forecast of the listing, by week where it is, else by day."""
+    forecast = shown_forecast(listing=listing)
+    if forecast is None:
+        return
+    ahead, middle = forecast_steps(forecast), level_place(forecast.forecaster.levels, MEDIAN)
+    step = ForecastStep(forecast.step)
+    panel["cards"].append(_forecast_card(ahead, middle, step))
+    title = f"Units a {step.value} sold (dots), and forecast by {forecast.forecaster}: median, and 8 of 10 cases"
+    sold = sales_before(forecast, steps=HISTORY[step])
+    panel["charts"].append(forecast_chart(title, sold, ahead, middle))
+    panel["forecast_url"] = admin_url("optimizer_demandforecast_change", forecast.pk)
+
+
+def _forecast_card(ahead: Sequence[ForecastOfStep], middle: int, step: ForecastStep) -> tuple[str, str, str]:
+    """Return what is expected of the first week: of days the mean of their sum, of a week its median and interval."""
+    label = "Forecast, a week"
+    if step is ForecastStep.WEEK:
+        low, high = (number(end, decimals=1) for end in (ahead[0].low80, ahead[0].high80))
+        return label, f"{number(ahead[0].quantiles[middle], decimals=1)} units", f"8 of 10 cases: {low} to {high}"
+    week = [each.expected for each in ahead[:7] if each.expected is not None]
+    return label, f"{number(sum(week), decimals=1)} units" if week else NOTHING, "mean of the first seven days"
 
 
 def _arm_rows(arms: Sequence[Mapping[str, Any]], served: Mapping[str, Any], listing: Listing) -> list[list[str]]:

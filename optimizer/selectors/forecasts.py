@@ -51,6 +51,12 @@ def stored_forecast(*, listing: Listing, step: str) -> DemandForecast | None:
     return found.defer("forecaster__artefact").first()
 
 
+def shown_forecast(*, listing: Listing) -> DemandForecast | None:
+    """Return the forecast to show beside a price: by week where there is one, else by day."""
+    found = DemandForecast.objects.filter(listing=listing).select_related("forecaster").defer("forecaster__artefact")
+    return found.order_by("-step").first()
+
+
 def forecast_steps(forecast: DemandForecast, *, price: float | None = None) -> list[ForecastOfStep]:
     """Return a forecast step by step, moved to ``price`` in all of them where one is given.
 

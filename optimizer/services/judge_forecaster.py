@@ -18,6 +18,7 @@ from optimizer.forecaster_gate import gate_verdict
 from optimizer.models import DemandForecaster, ForecastStep
 from optimizer.selectors.forecasts import live_forecaster
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
+from optimizer.services.held_out_steps import held_out_steps
 
 
 class CannotJudge(ValueError):
@@ -41,7 +42,7 @@ def judge_forecaster(*, forecaster_id: int, now: datetime, found: ChannelPanel |
     made, origin = _loaded(forecaster), _origin(forecaster, found)
     report = judge(found.panel, [made], [origin])
     live = live_forecaster(channel=forecaster.channel, step=forecaster.step)
-    forecaster.scores = _scores(report, found)
+    forecaster.scores = _scores(report, found) | {"held_out": held_out_steps(made, found, origin, forecaster.step)}
     verdict = gate_verdict(
         forecaster.scores["rows"],
         loss_of_live=None if live is None else _loss_of_live(live, found, origin),

@@ -19,7 +19,7 @@ def test_sees_how_a_forecaster_was_judged_and_what_it_expects(manager, live_serv
     picture(manager, "forecasters")
     manager.get(f"{live_server.url}/admin/optimizer/demandforecaster/{forecaster.pk}/change/")
     says(manager, "smooth: sells often", where="#forecast-panel")
-    assert len(manager.find_elements("css selector", "#forecast-panel figure svg")) == 1
+    assert len(manager.find_elements("css selector", "#forecast-panel figure svg")) == 2
     picture(manager, "forecaster")
     manager.get(f"{live_server.url}/admin/optimizer/demandforecast/{forecast.pk}/change/")
     says(manager, "where 8 of 10 cases lie", where="#forecast-panel")

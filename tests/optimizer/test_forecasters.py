@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Sum
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -75,6 +76,13 @@ def test_a_job_learns_judges_promotes_and_forecasts_every_listing(small):
     assert forecaster.data_to == MONDAY + timedelta(days=26 * 7 - 3) and "seasonal naive" in forecaster.verdict["words"]
     assert (forecaster.data_to - forecaster.held_out_from).days == 27
     assert set(forecaster.scores["serves"]) == {"smooth", "erratic", "intermittent", "lumpy", "cold start"}
+    held = forecaster.scores["held_out"]
+    assert held["days"][-1] == forecaster.data_to.isoformat() and len(held["days"]) == 3 * 28
+    assert held["days"][-28] == forecaster.held_out_from.isoformat()
+    total = held["series"][0]
+    ahead = DailySales.objects.filter(day__gte=forecaster.held_out_from).aggregate(sold=Sum("units"))["sold"]
+    assert sum(total["sold"][-28:]) == ahead and 0.8 < sum(total["middle"]) / ahead < 1.2
+    assert {each["sku"][:1] for each in held["series"][1:]} == {"S"}
     forecast = DemandForecast.objects.get(listing=never_sold)
     assert forecast.cold_start and not DemandForecast.objects.exclude(listing=never_sold).filter(cold_start=True)
     assert forecast.from_day == forecaster.data_to + timedelta(days=1)
