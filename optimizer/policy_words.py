@@ -23,9 +23,11 @@ def policy_words(policy: HorizonPolicy) -> str:
     shares = policy.scores["policies"]
     others = sorted((name for name in shares if name not in ("exact", "dqn")), key=lambda name: -shares[name]["mean"])
     beside = ", ".join(f"{NAMES[name]} {shares[name]['mean']:.1%}" for name in others)
+    learned = policy.config.get("offline")
+    log = f" It was learned from {learned['decisions']:,} decisions of markdown plans alone." if learned else ""
     return (
         f"Markdown plans are served by the exact dynamic programme. {policy} earns {shares['dqn']['mean']:.2%} of it on"
-        f" {policy.scores['problems']} problems that it has not seen ({beside}). {_shadow_words(policy)}"
+        f" {policy.scores['problems']} problems that it has not seen ({beside}).{log} {_shadow_words(policy)}"
     )
 
 

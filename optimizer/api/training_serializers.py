@@ -24,6 +24,7 @@ KINDS_OF_FIELD = {
     "network": {TrainingJob.Kind.FORECAST},
     "minutes": {TrainingJob.Kind.FORECAST, TrainingJob.Kind.POLICY},
     "seed": {TrainingJob.Kind.FORECAST, TrainingJob.Kind.POLICY},
+    "offline": {TrainingJob.Kind.POLICY},
 }
 
 
@@ -95,6 +96,9 @@ class OpenTrainingSerializer(Strict):
     )
     seed = serializers.IntegerField(
         min_value=0, max_value=MOST_SEED, required=False, help_text="Of a network; defaults to 0."
+    )
+    offline = serializers.BooleanField(
+        required=False, help_text="Of a policy: learn from what markdown plans decided alone."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _opened(asked: dict[str, Any], author: User | None) -> TrainingJob:
     if asked["kind"] == TrainingJob.Kind.FORECAST:
         return open_forecaster(channel=channel, now=now, author=author, **chosen)
     if asked["kind"] == TrainingJob.Kind.POLICY:
-        return open_policy(channel=channel, now=now, author=author, **chosen)
+        return open_policy(channel=channel, now=now, author=author, offline=asked.get("offline", False), **chosen)
     given = asked.get("instruments")
     return open_causal(
         channel=channel,

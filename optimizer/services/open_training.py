@@ -93,15 +93,25 @@ def open_cross(*, channel: Channel, now: datetime, author: User | None = None) -
 
 
 def open_policy(
-    *, channel: Channel, now: datetime, minutes: float = 10.0, seed: int = 0, author: User | None = None
+    *,
+    channel: Channel,
+    now: datetime,
+    minutes: float = 10.0,
+    seed: int = 0,
+    offline: bool = False,
+    author: User | None = None,
 ) -> TrainingJob:
     """Ask for a policy that prices a finite stock over a horizon, learned from problems like the channel's.
+
+    With ``offline`` it is learned from what the channel's markdown plans decided and nothing else; the time has then no
+    limit, as the number of updates is fixed.
 
     Raises:
         CannotTrain: minutes or a seed out of range.
     """
     _require_time_and_seed(minutes, seed)
-    return _opened(channel, TrainingJob.Kind.POLICY, {"minutes": minutes, "seed": seed}, now, author)
+    asked = {"minutes": minutes, "seed": seed} | ({"offline": True} if offline else {})
+    return _opened(channel, TrainingJob.Kind.POLICY, asked, now, author)
 
 
 def open_forecaster(

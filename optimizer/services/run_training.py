@@ -22,7 +22,7 @@ from optimizer.services.forecast_demand import NoForecaster, forecast_demand
 from optimizer.services.forecast_panel import forecast_panel
 from optimizer.services.judge_forecaster import judge_forecaster
 from optimizer.services.learn_cross_prices import learn_cross_prices, store_pairs
-from optimizer.services.learn_policy import JUDGED_ON, learn_policy, policy_scores
+from optimizer.services.learn_policy import JUDGED_ON, learn_policy, learn_policy_offline, policy_scores
 from optimizer.services.promote_forecaster import ForecasterStaysOut, promote_forecaster
 from optimizer.services.train_forecaster import learn_forecaster
 from optimizer.services.train_model import train_model
@@ -122,9 +122,11 @@ def _cross(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
 
 def _policy(job: TrainingJob, clock: Clock, at: Told) -> TrainingJob:
     at(LEARNING)
-    policy = HorizonPolicy.objects.filter(job=job).first() or learn_policy(
-        job=job, now=clock(), progress=lambda words: at(f"{LEARNING}: {words}")
-    )
+    policy = HorizonPolicy.objects.filter(job=job).first()
+    if policy is None and job.asked.get("offline"):
+        policy = learn_policy_offline(job=job, now=clock())
+    elif policy is None:
+        policy = learn_policy(job=job, now=clock(), progress=lambda words: at(f"{LEARNING}: {words}"))
     at(JUDGING)
     policy.scores = policy_scores(policy=policy, problems=JUDGED_ON, seed=job.asked["seed"])
     with transaction.atomic():

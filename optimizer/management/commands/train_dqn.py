@@ -24,12 +24,20 @@ class Command(BaseCommand):
         parser.add_argument("--minutes", type=float, default=10.0, help="time to train (default 10)")
         parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
 
+        parser.add_argument(
+            "--offline",
+            action="store_true",
+            help="learn from what the channel's markdown plans decided alone, without trust in prices that they never"
+            " took",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             job = open_policy(
                 channel=channel_by_code(options["channel"]),
                 minutes=options["minutes"],
                 seed=options["seed"],
+                offline=options["offline"],
                 now=timezone.now(),
             )
         except (UnknownChannel, CannotTrain) as error:
