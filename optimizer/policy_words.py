@@ -42,6 +42,16 @@ def _shadow_words(policy: HorizonPolicy) -> str:
     )
 
 
+def release_words(policy: HorizonPolicy) -> str:
+    """Say whether a policy is released, and what that means beside the exact programme."""
+    if policy.released_at is None:
+        return f"{policy} is not released: it is only asked, beside what is served."
+    return (
+        f"{policy} is released: it may price where the exact programme cannot be solved. Every markdown plan of today"
+        " can be, so that the exact programme goes on serving them all."
+    )
+
+
 def score_rows(scores: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     """Return name, mean share of the exact optimum and that which the worst 5 % do not exceed, the best first."""
     rows = [(NAMES[name], each["mean"], each["worst"]) for name, each in scores["policies"].items()]

@@ -11,7 +11,9 @@ from catalog.admin.base import ReadOnlyAdmin
 from catalog.admin.formatting import NOTHING, moment, percent
 from optimizer.admin.elasticity import pretty_json
 from optimizer.models import HorizonPolicy, ShadowDecision
-from optimizer.policy_words import policy_words, score_rows
+from optimizer.policy_gate import policy_checks
+from optimizer.policy_words import policy_words, release_words, score_rows
+from optimizer.selectors.policy_shadow import shadow_of
 
 
 @admin.register(HorizonPolicy)
@@ -20,10 +22,32 @@ class HorizonPolicyAdmin(ReadOnlyAdmin):
     list_filter = ("channel",)
     list_select_related = ("channel", "created_by")
     fieldsets = (
-        (None, {"fields": ("channel", "words", "scores_list", "created_column", "created_by", "job")}),
+        (
+            None,
+            {
+                "fields": (
+                    "channel",
+                    "words",
+                    "scores_list",
+                    "gate_list",
+                    "release_text",
+                    "created_column",
+                    "created_by",
+                    "job",
+                )
+            },
+        ),
         ("How it was trained", {"fields": ("time_figure", "config_text")}),
     )
-    readonly_fields = ("words", "scores_list", "created_column", "time_figure", "config_text")
+    readonly_fields = (
+        "words",
+        "scores_list",
+        "gate_list",
+        "release_text",
+        "created_column",
+        "time_figure",
+        "config_text",
+    )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("artefact")
@@ -50,6 +74,16 @@ class HorizonPolicyAdmin(ReadOnlyAdmin):
         )
         return format_html_join("", "<div>{}: {}</div>", rows)
 
+    @display(description="What its gate asks for")
+    def gate_list(self, policy: HorizonPolicy) -> str:
+        checks = policy_checks(policy.scores, shadow_of(policy))
+        rows = (("✓" if check.passes else "✗", check.rule, check.found) for check in checks)
+        return format_html_join("", "<div>{} {}: {}</div>", rows)
+
+    @display(description="Whether it is released")
+    def release_text(self, policy: HorizonPolicy) -> str:
+        return release_words(policy)
+
     @display(description="Learned")
     def created_column(self, policy: HorizonPolicy) -> str:
         return moment(policy.created_at)
@@ -65,11 +99,29 @@ class HorizonPolicyAdmin(ReadOnlyAdmin):
 
 @admin.register(ShadowDecision)
 class ShadowDecisionAdmin(ReadOnlyAdmin):
-    list_display = ("step", "policy", "price_figure", "best_figure", "share_figure", "left_out", "decided_column")
+    list_display = (
+        "step",
+        "policy",
+        "price_figure",
+        "best_figure",
+        "share_figure",
+        "served_figure",
+        "left_out",
+        "decided_column",
+    )
     list_filter = ("policy",)
     list_select_related = ("policy", "step__plan__listing__product")
-    fields = ("policy", "step", "price_figure", "best_figure", "share_figure", "left_out", "decided_column")
-    readonly_fields = ("price_figure", "best_figure", "share_figure", "decided_column")
+    fields = (
+        "policy",
+        "step",
+        "price_figure",
+        "best_figure",
+        "share_figure",
+        "served_figure",
+        "left_out",
+        "decided_column",
+    )
+    readonly_fields = ("price_figure", "best_figure", "share_figure", "served_figure", "decided_column")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("policy", "step").defer("policy__artefact")
@@ -85,6 +137,10 @@ class ShadowDecisionAdmin(ReadOnlyAdmin):
     @display(description="Share of the best")
     def share_figure(self, decision: ShadowDecision) -> str:
         return percent(decision.share, decimals=2)
+
+    @display(description="Of the served price")
+    def served_figure(self, decision: ShadowDecision) -> str:
+        return percent(decision.served_share, decimals=2)
 
     @display(description="Asked")
     def decided_column(self, decision: ShadowDecision) -> str:

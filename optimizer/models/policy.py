@@ -1,11 +1,13 @@
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 
 class HorizonPolicy(models.Model):
     """A network that learned to price a finite stock over a horizon, and how it does beside the exact optimum.
 
     It prices nothing by itself: the newest of a channel is asked what it would do wherever a markdown plan decides.
+    One that passes its gate may be released: to price where the exact optimum cannot be worked out.
     """
 
     channel = models.ForeignKey("catalog.Channel", on_delete=models.PROTECT, related_name="+")
@@ -23,10 +25,22 @@ class HorizonPolicy(models.Model):
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
+    gate = models.JSONField(
+        default=dict, db_default={}, help_text="When it was judged last, whether it passes, and each rule in words."
+    )
+    released_at = models.DateTimeField(null=True, help_text="Empty: it is only asked, beside what is served.")
+    released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
     class Meta:
         get_latest_by = "created_at"
         verbose_name_plural = "horizon policies"
         indexes = [models.Index(fields=["channel", "-created_at"], name="policy_newest")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(released_at=None) | Q(gate__contains={"passes": True}),
+                name="policy_released_through_its_gate",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"dqn-{self.pk}"
@@ -43,6 +57,9 @@ class ShadowDecision(models.Model):
     best_price = models.FloatField(null=True, help_text="The best of its five, by the exact dynamic programme.")
     share = models.FloatField(
         null=True, help_text="What its price is expected to bring, as a share of what the best one is."
+    )
+    served_share = models.FloatField(
+        null=True, help_text="The same of the price that the plan served; empty in rows from before it was kept."
     )
 
     class Meta:

@@ -6,7 +6,7 @@ The bandit's decisions are left aside: they know neither a stock nor an end, whi
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -90,7 +90,7 @@ def _found(channel: Channel) -> Iterator[Transitions | str]:
             yield _transition(decided, _after(decided[0], following, newest))
 
 
-def _after(step: MarkdownStep, following: MarkdownStep | None, newest_day: object) -> _After | None:
+def _after(step: MarkdownStep, following: MarkdownStep | None, newest_day: date | None) -> _After | None:
     """Return what the next decision found; of the last period what its daily sales left, where all are imported."""
     ends = step.period_start + timedelta(days=step.plan.days_in_period)
     if following is not None:

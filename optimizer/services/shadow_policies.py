@@ -40,19 +40,29 @@ def _decision(policy: HorizonPolicy, network: QNetwork, step: MarkdownStep, now:
     if isinstance(problem, str):
         decision.left_out = problem
         return decision
-    ladder, rung = Ladder.of(problem), first_rungs(network, problem)
-    best, share = _beside_the_best(problem, int(rung[0]))
-    decision.price, decision.best_price = float(ladder.price[0, rung[0]]), float(ladder.price[0, best])
-    decision.share = None if np.isnan(share) else share
+    ladder, rung = Ladder.of(problem), int(first_rungs(network, problem)[0])
+    best, (share, served) = _beside_the_best(problem, [rung, _served_rung(ladder, step)])
+    decision.price, decision.best_price = float(ladder.price[0, rung]), float(ladder.price[0, best])
+    decision.share, decision.served_share = share, served
     return decision
 
 
-def _beside_the_best(problem: HorizonProblem, rung: int) -> tuple[int, float]:
-    """Return the rung that is best now, and the share of its value that taking another one now leaves to be earned."""
+def _served_rung(ladder: Ladder, step: MarkdownStep) -> int:
+    """Return the rung next to the price that the plan served: its own, or the one in force where that did not come."""
+    came = step.price is not None and step.outcome in {MarkdownStep.Outcome.PUBLISHED, MarkdownStep.Outcome.UNCHANGED}
+    price = float(step.price if came and step.price is not None else step.previous_price)
+    return int(np.abs(np.log(ladder.price[0, : ladder.rungs[0]] / price)).argmin())
+
+
+def _beside_the_best(problem: HorizonProblem, rungs: list[int]) -> tuple[int, list[float | None]]:
+    """Return the rung that is best now, and the shares of its value that taking others now leaves to be earned."""
     best = solve_steps(problem)
     start, stock = int(Ladder.of(problem).start[0]), int(problem.stock[0])
     first = int(best.policy.rung[0, 0, start, stock])
-    table = best.policy.rung.copy()
-    table[0, 0, start, stock] = rung
-    value = evaluate_policy(problem, Policy(table)).start
-    return first, float(share_of_optimum(problem, value, best.start)[0])
+    shares: list[float | None] = []
+    for rung in rungs:
+        table = best.policy.rung.copy()
+        table[0, 0, start, stock] = rung
+        share = float(share_of_optimum(problem, evaluate_policy(problem, Policy(table)).start, best.start)[0])
+        shares.append(None if np.isnan(share) else share)
+    return first, shares

@@ -14,7 +14,7 @@ from optimizer.models import DemandForecaster, ForecastStep, TrainingJob
 from optimizer.services.channel_sales import NothingToLearnFrom
 from optimizer.services.forecast_panel import ChannelPanel, forecast_panel
 
-Told = Callable[[str, float], None]
+Told = Callable[[str, float], object]
 """Is told which work is done and which share of it, 0 to 1."""
 
 
@@ -61,7 +61,7 @@ def learn_forecaster(
     )
 
 
-def _by_the_clock(config: ForecasterConfig, progress: Told) -> Told:
+def _by_the_clock(config: ForecasterConfig, progress: Told) -> Callable[[str, float], None]:
     """Return a progress that knows of the network's time limit: it may end it long before its last step."""
     began = time.monotonic()
 

@@ -2,12 +2,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from rich.console import Console
 
 from optimizer.models import HorizonPolicy
-from optimizer.policy_table import show_scores
-from optimizer.policy_words import policy_words
+from optimizer.policy_table import show_gate, show_scores
+from optimizer.policy_words import policy_words, release_words
 from optimizer.services.open_training import MOST_SEED
+from optimizer.services.release_policy import judge_policy
 
 MOST_PROBLEMS = 2_000
 
@@ -15,7 +17,7 @@ MOST_PROBLEMS = 2_000
 class Command(BaseCommand):
     help = (
         "Compare a trained policy with simple ones and the exact optimum, on other problems than it was trained and"
-        " judged on. Changes nothing."
+        " judged on; and say what its gate finds, in simulation and beside markdown plans, which is recorded."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,3 +41,5 @@ class Command(BaseCommand):
         console = Console()
         show_scores(console, scores)
         console.print(policy_words(policy), highlight=False)
+        show_gate(console, judge_policy(policy_id=policy.pk, now=timezone.now()).gate)
+        console.print(release_words(policy), highlight=False)
