@@ -45,6 +45,9 @@ class ForecasterPromotionSerializer(serializers.ModelSerializer[ForecasterPromot
 class ForecasterSerializer(serializers.ModelSerializer[DemandForecaster]):
     name = serializers.CharField(source="__str__", help_text="As forecasts name it.")
     channel = serializers.CharField(source="channel.code")
+    scores = serializers.SerializerMethodField(
+        help_text="On the held-out steps: `rows` by segment and method, and which method `serves` which segment."
+    )
     promotions = serializers.SerializerMethodField(help_text="Each time that it went live, the newest first.")
 
     class Meta:
@@ -56,6 +59,9 @@ class ForecasterSerializer(serializers.ModelSerializer[DemandForecaster]):
         extra_kwargs: ClassVar = {
             "verdict": {"help_text": f"Whether it `passes` the gate, and why in `words`. The gate: {RULES}."}
         }
+
+    def get_scores(self, forecaster: Any) -> dict[str, Any]:
+        return {name: value for name, value in forecaster.scores.items() if name != "held_out"}
 
     @extend_schema_field(ForecasterPromotionSerializer(many=True))
     def get_promotions(self, forecaster: Any) -> list[dict[str, Any]]:

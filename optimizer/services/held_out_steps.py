@@ -22,8 +22,9 @@ DIGITS: Final = 3
 def held_out_steps(made: Forecaster, found: ChannelPanel, origin: int, step: str) -> dict[str, Any]:
     """Return sales and forecast of the held-out steps, JSON-able: in total, and of the best seller of each segment.
 
-    Steps are days of the year as text. ``middle`` is the mean of the total and the median of a product; ``low`` and
-    ``high`` are ends of 80 % intervals, those of the total the sums of all products' ends: as if all moved together.
+    ``days`` are first days of steps, as ISO text; the last ``horizon`` of them are held out. ``middle`` is the mean of
+    the total and the median of a product; ``low`` and ``high`` are ends of 80 % intervals, those of the total the sums
+    of all products' ends: as if all moved together.
     """
     horizon = made.config.horizon
     past = found.panel.until(origin, horizon)

@@ -132,6 +132,7 @@ def test_a_worker_forecasts_when_another_goes_live_through_the_api(monkeypatch, 
         answer = client.post(f"{path}/promote", {"overrule": True, "reason": "demo"}, format="json")
     body = answer.json()
     assert answer.status_code == 200 and (body["status"], body["name"]) == ("live", str(refused))
+    assert body["scores"].keys() == {"rows", "serves"}
     assert [(each["author"], each["reason"], each["gate"]) for each in body["promotions"]] == [
         ("ada", "demo", "overruled")
     ]
