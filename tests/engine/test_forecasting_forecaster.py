@@ -121,7 +121,7 @@ def test_a_forecaster_is_the_same_after_bytes():
 
 def test_bytes_of_another_version_or_of_something_else_are_refused():
     tensors = load(to_bytes(trained()))
-    about = tensors["about"].tobytes().replace(b'"version": 1', b'"version": 9')
+    about = tensors["about"].tobytes().replace(b'"version": 2', b'"version": 9')
     with pytest.raises(ValueError, match="version 9"):
         from_bytes(save(tensors | {"about": np.frombuffer(about, np.uint8)}))
     with pytest.raises(ValueError, match="no forecaster"):
@@ -137,9 +137,41 @@ def test_a_panel_that_does_not_fit_is_refused_by_name():
         train_forecaster(shop().until(40, 14), SMALL)
 
 
-def test_boosting_competes_where_it_is_installed():
+@cache
+def taught() -> Forecaster:
     pytest.importorskip("lightgbm")
-    made = train_forecaster(shop(), replace(SMALL, boosting=True, max_steps=5))
-    assert {"lightgbm", "average"} <= set(made.scores["all"])
+    return train_forecaster(shop(), replace(SMALL, boosting=True, max_steps=100))
+
+
+def test_boosting_is_measured_where_it_is_installed():
+    made = taught()
+    assert "lightgbm" in made.scores["all"] and "lightgbm" not in made.winners
     again = from_bytes(to_bytes(made))
-    np.testing.assert_allclose(again.forecast(shop()).quantiles, made.forecast(shop()).quantiles)
+    past, read = shop().until(106, 14), made.windows(shop().until(106, 14))
+    np.testing.assert_array_equal(again.raw("lightgbm", past, read), made.raw("lightgbm", past, read))
+
+
+def test_a_network_is_nearer_to_what_taught_it_than_one_that_was_not_taught():
+    past = shop().until(106, 14)
+    teacher = taught().raw("lightgbm", past, taught().windows(past))
+    far, near = (
+        np.abs(made.raw("transformer", past, made.windows(past)) - teacher).mean() for made in (trained(), taught())
+    )
+    assert near < 0.8 * far
+
+
+def test_a_forecaster_is_read_without_lightgbm(monkeypatch):
+    artefact = to_bytes(taught())
+    monkeypatch.setattr("optimizer.engine.forecasting.artefact.boosting_is_installed", lambda: False)
+    again = from_bytes(artefact)
+    assert again.methods == ("transformer", NAIVE)
+    np.testing.assert_array_equal(again.forecast(shop()).quantiles, taught().forecast(shop()).quantiles)
+
+
+def test_a_season_is_read_from_two_years_on():
+    season = np.sin(2 * np.pi * np.arange(134) / 365)[:, None]
+    panel = replace(shop(), calendar=np.concatenate((shop().calendar, season), 1))
+    made = train_forecaster(panel, replace(SMALL, max_steps=2))
+    assert made.calendar == (True,) * 7 + (False,)
+    other = replace(panel, calendar=np.concatenate((shop().calendar, 9 * season), 1))
+    np.testing.assert_array_equal(made.forecast(panel).quantiles, made.forecast(other).quantiles)

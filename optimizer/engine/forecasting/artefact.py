@@ -16,7 +16,7 @@ from .forecaster import Forecaster
 from .network import ForecastNetwork
 from .windows import CHANNELS
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def to_bytes(made: Forecaster) -> bytes:
@@ -39,11 +39,10 @@ def to_bytes(made: Forecaster) -> bytes:
 
 
 def from_bytes(artefact: bytes) -> Forecaster:
-    """Return the forecaster that `to_bytes` wrote.
+    """Return the forecaster that `to_bytes` wrote; without the extra `forecast` it has no LightGBM to be judged by.
 
     Raises:
-        ValueError: no such bytes, another version, or LightGBM models without the extra `forecast`; train anew or
-            install it.
+        ValueError: no such bytes, or another version; train anew.
     """
     try:
         tensors = load(artefact)
@@ -54,19 +53,17 @@ def from_bytes(artefact: bytes) -> Forecaster:
         raise ValueError(f"artefact: version {about.get('version')}, this release reads {VERSION}; train it anew")
     config = ForecasterConfig(**about["config"] | {"levels": tuple(about["config"]["levels"])})
     state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    network = ForecastNetwork(config, CHANNELS + about["calendar"], len(state["centre"]))
+    network = ForecastNetwork(config, CHANNELS + len(about["calendar"]), len(state["centre"]))
     network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
     texts = [
         tensors[f"boosting.{i}"].tobytes().decode() for i in range(len(config.levels)) if f"boosting.{i}" in tensors
     ]
-    if texts and not boosting_is_installed():
-        raise ValueError("artefact: holds LightGBM models; install the extra `forecast`, or train it anew without")
     return Forecaster(
         config,
         about["step_days"],
-        about["calendar"],
+        tuple(about["calendar"]),
         network,
-        BoostedQuantiles.from_texts(texts) if texts else None,
+        BoostedQuantiles.from_texts(texts) if texts and boosting_is_installed() else None,
         tuple(about["winners"]),
         Calibration(config.levels, tensors["calibration.quantiles"], tensors["calibration.intervals"]),
         about["scores"],

@@ -13,7 +13,6 @@ from .panel import Floats, SeriesPanel
 from .price_response import future_response
 from .scores import pinball, randomised_coverage
 from .segments import SEGMENTS
-from .windows import windows
 
 SERVED: Final = "served"
 ALL: Final = "all"
@@ -90,7 +89,7 @@ def _sums(panel: SeriesPanel, made: Forecaster, origin: int) -> dict[str, Floats
     use = (panel.first < origin)[:, None] & ~panel.sold_out[:, origin : origin + horizon]
     served = made.forecast(past)
     found: dict[str, tuple[Floats, Floats]] = {SERVED: (served.quantiles, served.interval80)}
-    read, response = windows(past, made.config.history, horizon), future_response(past)[..., None]
+    read, response = made.windows(past), future_response(past)[..., None]
     ends = [levels.index(round((1 - INTERVAL) / 2, 6)), levels.index(round((1 + INTERVAL) / 2, 6))]
     for method, raw in made.competing(past, read).items():
         quantiles = raw * response

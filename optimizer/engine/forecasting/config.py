@@ -27,7 +27,7 @@ class ForecasterConfig:
         seed: of everything that is drawn.
         batch: series a batch.
         learning_rate: of AdamW, at its top.
-        patience: looks at the validation window without gain before training ends.
+        passes: over all training windows, at most; more of them learn the windows by heart.
         boosting: also train LightGBM, where it is installed.
         device: as `optimizer.engine.devices` names them.
 
@@ -40,7 +40,7 @@ class ForecasterConfig:
     layers: int = 4
     dropout: float = 0.1
     history: int = 90
-    patch: int = 15
+    patch: int = 30
     horizon: int = 28
     levels: tuple[float, ...] = LEVELS
     max_seconds: float = 300.0
@@ -48,7 +48,7 @@ class ForecasterConfig:
     seed: int = 0
     batch: int = 256
     learning_rate: float = 1e-3
-    patience: int = 6
+    passes: float = 2.0
     boosting: bool = True
     device: str = "auto"
 
@@ -57,20 +57,21 @@ class ForecasterConfig:
             raise ValueError(f"network: got {self.network!r}; give one of {', '.join(NETWORKS)}")
         if self.hidden < 8 or self.hidden % 8:
             raise ValueError(f"hidden: got {self.hidden}; give a multiple of 8")
-        for name in ("layers", "patch", "horizon", "batch", "patience", "max_steps"):
+        for name in ("layers", "patch", "horizon", "batch", "max_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}; give 1 or more")
         if self.history < self.patch or self.history % self.patch:
             raise ValueError(f"history: got {self.history}; give a multiple of patch, which is {self.patch}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: got {self.dropout}; give 0 or more, below 1")
-        if self.max_seconds <= 0 or self.learning_rate <= 0:
-            raise ValueError("max_seconds, learning_rate: give more than 0")
+        for name in ("max_seconds", "learning_rate", "passes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: got {getattr(self, name)}; give more than 0")
         levels = np.array(self.levels)
         if (np.diff(levels) <= 0).any() or levels[0] <= 0 or levels[-1] >= 1 or not {0.1, 0.5, 0.8, 0.9} <= {*levels}:
             raise ValueError("levels: give them ascending, between 0 and 1, with 0.1, 0.5, 0.8 and 0.9 among them")
 
 
 def weekly_config(**fields: object) -> ForecasterConfig:
-    """Return the usual configuration for weeks: 13 weeks of history, 4 ahead."""
-    return ForecasterConfig(**({"history": 13, "patch": 1, "horizon": 4} | fields))  # type: ignore[arg-type]
+    """Return the usual configuration for weeks: 12 weeks of history, 4 ahead."""
+    return ForecasterConfig(**({"history": 12, "patch": 3, "horizon": 4} | fields))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A forecaster: methods beside each other, of which the best on held-out steps serves each segment."""
+"""A forecaster: a network that LightGBM taught, or the seasonal naive forecast where that did better, calibrated."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,7 +11,7 @@ from ..devices import resolve_device
 from .boosting import BoostedQuantiles, boosting_is_installed, fit_boosting
 from .calibration import Calibration, calibrate
 from .config import ForecasterConfig
-from .examples import HIDDEN_HISTORY, Examples, examples_at, training_origins
+from .examples import Examples, as_if_new, examples_at, training_examples, training_origins
 from .network import ForecastNetwork
 from .panel import Floats, Ints, SeriesPanel
 from .price_response import future_response
@@ -23,12 +23,14 @@ from .windows import Windows, windows
 
 NAIVE: Final = "seasonal_naive"
 BOOSTING: Final = "lightgbm"
-AVERAGE: Final = "average"
-"""The mean of the network's and LightGBM's quantiles, level by level (Vincent averaging, Lichtendahl et al. 2013)."""
+YEARS: Final = 2 * 364
+"""Days of history from which a season can be told from a trend."""
+AS_IF_NEW = 0.3
+"""This share of held-out series is shown once more as if new, to choose and calibrate for cold starts."""
 FEWEST_SERIES = 5
 """A segment of fewer series follows the choice of all."""
 FEW = 64
-"""So few series are forecast on one thread of torch and LightGBM; `one_thread` took 3 to 6 ms by itself."""
+"""So few series are forecast on one thread of torch; `one_thread` took 3 to 6 ms by itself."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,18 @@ class Forecaster:
     Args:
         config: how it was built.
         step_days: of the panels that it forecasts.
-        calendar: how many calendar columns they have.
+        calendar: of each calendar column, whether it is read.
         network: trained.
-        boosting: LightGBM's models, where installed.
+        boosting: LightGBM's models, where installed: they taught the network, and are a yardstick when it is judged.
         winners: a method for each of ``SEGMENTS``.
         calibration: of the served quantiles.
-        scores: weighted quantile loss of each method on the last horizon of history: ``scores[segment][method]``, of
-            segments with five series or more, and of `all`.
+        scores: weighted quantile loss of each method on the last two horizons of history, when trained before them:
+            ``scores[segment][method]``, of segments with five series or more, and of `all`.
     """
 
     config: ForecasterConfig
     step_days: int
-    calendar: int
+    calendar: tuple[bool, ...]
     network: ForecastNetwork
     boosting: BoostedQuantiles | None
     winners: tuple[str, ...]
@@ -80,7 +82,7 @@ class Forecaster:
     @property
     def methods(self) -> tuple[str, ...]:
         """Return the methods that competed."""
-        return _methods(self.config, self.boosting)
+        return (self.config.network, NAIVE, *((BOOSTING,) if self.boosting else ()))
 
     def forecast(self, panel: SeriesPanel) -> Forecast:
         """Return the demand of the config's horizon after the panel's history, at the panel's prices there.
@@ -98,7 +100,7 @@ class Forecaster:
 
     def _forecast(self, panel: SeriesPanel) -> Forecast:
         panel = panel.until(panel.time, self.config.horizon)
-        read = windows(panel, self.config.history, self.config.horizon)
+        read = self.windows(panel)
         segment = segments(panel)
         raw = self.served(panel, read, segment)
         response = future_response(panel)[..., None]
@@ -114,10 +116,14 @@ class Forecaster:
     def _check(self, panel: SeriesPanel) -> None:
         if panel.step_days != self.step_days:
             raise ValueError(f"step_days: got {panel.step_days}; this forecaster was trained on {self.step_days}")
-        if panel.calendar.shape[1] != self.calendar:
-            raise ValueError(f"calendar: got {panel.calendar.shape[1]} columns; it was trained on {self.calendar}")
+        if panel.calendar.shape[1] != len(self.calendar):
+            raise ValueError(f"calendar: got {panel.calendar.shape[1]} columns; it was trained on {len(self.calendar)}")
         if panel.horizon < self.config.horizon:
             raise ValueError(f"price: holds {panel.horizon} steps ahead; give {self.config.horizon}")
+
+    def windows(self, panel: SeriesPanel) -> Windows:
+        """Return what its methods read of a panel."""
+        return windows(_reduced(panel, self.calendar), self.config.history, self.config.horizon)
 
     def served(self, panel: SeriesPanel, read: Windows, segment: Ints) -> Floats:
         """Return each series' quantiles at the reference price by its segment's winner, before calibration."""
@@ -136,31 +142,29 @@ class Forecaster:
         """Return a method's quantiles at the reference price, before calibration."""
         if method == NAIVE:
             return seasonal_naive(panel, self.config.levels, self.config.horizon)
-        if method == BOOSTING:
-            return _installed(self.boosting).quantiles(read)
-        network = self.network.quantiles(read, next(self.network.parameters()).device)
-        return network if method != AVERAGE else _mean(network, _installed(self.boosting).quantiles(read))
+        if method != BOOSTING:
+            return self.network.quantiles(read, next(self.network.parameters()).device)
+        if self.boosting is None:
+            raise ValueError("boosting: this forecaster has no LightGBM models; install the extra `forecast` and train")
+        return self.boosting.quantiles(read)
 
     def competing(self, panel: SeriesPanel, read: Windows) -> dict[str, Floats]:
-        """Return the quantiles of `raw` of each of the methods, with each model asked once."""
-        found = {method: self.raw(method, panel, read) for method in self.methods if method != AVERAGE}
-        if AVERAGE in self.methods:
-            found[AVERAGE] = _mean(found[self.config.network], found[BOOSTING])
-        return found
+        """Return the quantiles of `raw` of each of the methods."""
+        return {method: self.raw(method, panel, read) for method in self.methods}
 
 
-def _mean(one: Floats, other: Floats) -> Floats:
-    return np.asarray((one + other) / 2)
+def _reduced(panel: SeriesPanel, read: tuple[bool, ...]) -> SeriesPanel:
+    """Return the panel with calendar columns that are not read at 0."""
+    return replace(panel, calendar=panel.calendar * np.array(read, float))
 
 
-def _installed(boosting: BoostedQuantiles | None) -> BoostedQuantiles:
-    if boosting is None:
-        raise ValueError("boosting: this forecaster has no LightGBM models; install the extra `forecast` and train")
-    return boosting
+def _readable(panel: SeriesPanel) -> tuple[bool, ...]:
+    """Return which calendar columns can be learned from: in less than two years those of 0 and 1 only.
 
-
-def _methods(config: ForecasterConfig, boosting: BoostedQuantiles | None) -> tuple[str, ...]:
-    return (config.network, NAIVE, *((BOOSTING, AVERAGE) if boosting else ()))
+    A sine of the season tells each origin from all others there: models learn what happened at it, and not the season.
+    """
+    flags = np.isin(panel.calendar, (0, 1)).all(0)
+    return tuple(bool(flag) for flag in flags | (panel.time * panel.step_days >= YEARS))
 
 
 def _silent(work: str, share: float) -> None:
@@ -170,12 +174,12 @@ def _silent(work: str, share: float) -> None:
 def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Progress = _silent) -> Forecaster:
     """Return a forecaster trained on the panel's history, the same for the same seed.
 
-    The last horizon of history chooses the winners; the one before it stops the network's training, and would favour
-    it. Both calibrate; models learn from what is before them.
+    Methods are trained twice. Those trained before the last two horizons of history say on them what serves each
+    segment and how it is calibrated; those that serve are trained on all history.
 
     Args:
         panel: at least four horizons of history.
-        config: networks, quantiles and limits.
+        config: networks, quantiles and limits; each of the two trainings of the network gets half of ``max_seconds``.
         progress: called with the work and its share done, 0 to 1.
 
     Raises:
@@ -185,54 +189,85 @@ def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Pro
     origins = training_origins(last, config, panel.step_days)
     if not origins or not (panel.first < origins[0]).any():
         raise ValueError(f"units: got {panel.time} steps; give more than {3 * horizon + 28 // panel.step_days}")
-    device = resolve_device(config.device).search
-    draw = np.random.default_rng(config.seed)
-    training = [examples_at(panel, at, config, draw.random(len(panel)) < HIDDEN_HISTORY) for at in origins]
-    selection, held = examples_at(panel, last, config), examples_at(panel, last + horizon, config)
-    network = train_network(training, [selection], config, device, progress)
-    boosting = None
+    early = _fitted(panel, origins, config, lambda work, share: progress(work, share / 2))
+    held = _held_out(panel, early, (last, last + horizon))
+    winners, scores = _choose(early, held)
+    calibration = _calibrated(replace(early, winners=winners), held)
+    late = training_origins(panel.time, config, panel.step_days)
+    made = _fitted(panel, late, config, lambda work, share: progress(work, (1 + share) / 2))
+    progress("calibration", 1.0)
+    return replace(made, winners=winners, scores=scores, calibration=calibration)
+
+
+def _fitted(panel: SeriesPanel, origins: list[int], config: ForecasterConfig, progress: Progress) -> Forecaster:
+    """Return a forecaster whose models are trained at ``origins``; it has chosen and calibrated nothing yet."""
+    device, draw, calendar = resolve_device(config.device).search, np.random.default_rng(config.seed), _readable(panel)
+    training = training_examples(_reduced(panel, calendar), origins, config, draw)
+    boosting, taught = None, None
     if config.boosting and boosting_is_installed():
         progress(BOOSTING, 0.0)
         boosting = fit_boosting(training, config.levels, config.seed)
-    nothing, calendar = Calibration(config.levels, np.zeros(0), np.zeros(0)), panel.calendar.shape[1]
-    made = Forecaster(config, panel.step_days, calendar, network, boosting, (NAIVE,) * len(SEGMENTS), nothing, {})
-    pairs = [(panel.until(at, horizon), example) for at, example in ((last, selection), (last + horizon, held))]
-    winners, scores = _choose(made, *pairs[1])
-    made = replace(made, winners=winners, scores=scores)
-    progress("calibration", 1.0)
-    return replace(made, calibration=_calibrate(made, pairs))
+        taught = [boosting.quantiles(one.read) for one in training]
+    network = train_network(training, taught, config, device, progress)
+    nothing = Calibration(config.levels, np.zeros(0), np.zeros(0))
+    return Forecaster(
+        config, panel.step_days, calendar, network, boosting, (config.network,) * len(SEGMENTS), nothing, {}
+    )
 
 
-def _choose(
-    made: Forecaster, past: SeriesPanel, selection: Examples
-) -> tuple[tuple[str, ...], dict[str, dict[str, float]]]:
-    """Return the method with the least loss by segment, and all losses; few steps follow the choice of all."""
-    segment = segments(past)
-    use = selection.valid & ~selection.censored
-    loss = {
-        method: pinball(raw, selection.demand, made.config.levels) * use
-        for method, raw in made.competing(past, selection.read).items()
-    }
+@dataclass(frozen=True)
+class _HeldOut:
+    """Hold a horizon that the early models have not learned from: what was known, what followed, and segments."""
+
+    past: SeriesPanel
+    example: Examples
+    segment: Ints
+
+
+def _held_out(panel: SeriesPanel, made: Forecaster, origins: tuple[int, ...]) -> list[_HeldOut]:
+    """Return the horizon after each origin; and once more with series as if they were new, for there are few new."""
+    draw, found = np.random.default_rng(made.config.seed), []
+    for at in origins:
+        first = as_if_new(panel, at, draw)
+        renewed = np.flatnonzero((first > panel.first) & (draw.random(len(panel)) < AS_IF_NEW))
+        shown = replace(panel.rows(renewed), first=first[renewed])
+        for one in (panel, shown) if len(renewed) else (panel,):
+            past = one.until(at, made.config.horizon)
+            example = examples_at(_reduced(one, made.calendar), at, made.config)
+            found.append(_HeldOut(past, example, segments(past)))
+    return found
+
+
+def _choose(made: Forecaster, held: list[_HeldOut]) -> tuple[tuple[str, ...], dict[str, dict[str, float]]]:
+    """Return which of network and naive had the least loss by segment, and all losses; few steps follow that of all."""
+    use = np.concatenate([one.example.valid & ~one.example.censored for one in held])
+    demand = np.concatenate([one.example.demand for one in held]) * use
+    segment = np.concatenate([one.segment for one in held])
+    competing = [made.competing(one.past, one.example.read) for one in held]
+    loss = {}
+    for method in made.methods:
+        pairs = zip(competing, held, strict=True)
+        parts = [pinball(found[method], one.example.demand, made.config.levels) for found, one in pairs]
+        loss[method] = np.concatenate(parts) * use
 
     def scored(rows: NDArray[np.bool_]) -> dict[str, float]:
-        demand = max(float((selection.demand * use)[rows].sum()), 1e-9)
-        return {method: float(values[rows].sum()) / demand for method, values in loss.items()}
+        return {method: float(of[rows].sum()) / max(float(demand[rows].sum()), 1e-9) for method, of in loss.items()}
 
-    overall = scored(np.ones(len(past), bool))
+    overall = scored(np.ones(len(use), bool))
     enough = [use[segment == kind].sum() >= FEWEST_SERIES * made.config.horizon for kind in range(len(SEGMENTS))]
     scores = {name: scored(segment == kind) for kind, name in enumerate(SEGMENTS) if enough[kind]}
-    best = [scores.get(name, overall) for name in SEGMENTS]
-    winners = [min(found, key=lambda method: found[method]) for found in best]
-    if not enough[COLD] and winners[COLD] == NAIVE:
-        winners[COLD] = made.config.network  # a naive forecast of nothing is nothing
+    winners = []
+    for kind, name in enumerate(SEGMENTS):
+        found = scores.get(name, overall)
+        naive = found[NAIVE] < found[made.config.network] and (enough[kind] or kind != COLD)
+        winners.append(NAIVE if naive else made.config.network)  # a naive forecast of nothing is nothing
     return tuple(winners), scores | {"all": overall}
 
 
-def _calibrate(made: Forecaster, pairs: list[tuple[SeriesPanel, Examples]]) -> Calibration:
+def _calibrated(made: Forecaster, held: list[_HeldOut]) -> Calibration:
     parts: list[tuple[Any, ...]] = []
-    for past, example in pairs:
-        segment = segments(past)
-        raw = made.served(past, example.read, segment)
-        parts.append((raw, example.demand, example.valid & ~example.censored, example.read.scale, segment))
+    for one in held:
+        raw, example = made.served(one.past, one.example.read, one.segment), one.example
+        parts.append((raw, example.demand, example.valid & ~example.censored, example.read.scale, one.segment))
     raw, demand, valid, scale, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
     return calibrate(raw, demand, valid, scale, kind, made.config.levels)

@@ -11,7 +11,9 @@ from .quantile_head import QuantileHead
 from .transformer import TransformerEncoder
 from .windows import Windows
 
-DECODER = 64
+DECODER = 128
+MOST_SPREADS = 5.0
+"""From the mean, at which a feature is held: beyond it nothing was learned."""
 CHUNK = 1024
 """Series at once: what a layer makes of them stays in the processor's cache."""
 
@@ -34,13 +36,16 @@ class ForecastNetwork(nn.Module):
         )
         self.context = nn.Linear(hidden, DECODER)
         self.future = nn.Linear(ahead, DECODER)
-        self.middle = nn.Sequential(nn.GELU(), nn.Linear(DECODER, DECODER), nn.GELU())
+        self.middle = nn.ModuleList(_Middle(DECODER, dropout) for _ in range(2))
+        self.norm = nn.LayerNorm(DECODER)
         self.head = QuantileHead(DECODER, len(config.levels))
 
     def forward(self, history: Tensor, ahead: Tensor) -> Tensor:
-        scaled = (ahead - self.centre) / self.spread
+        scaled = ((ahead - self.centre) / self.spread).clamp(-MOST_SPREADS, MOST_SPREADS)
         joined = self.context(self.encoder(history))[:, None] + self.future(scaled)
-        return torch.as_tensor(self.head(self.middle(joined)))
+        for layer in self.middle:
+            joined = layer(joined)
+        return torch.as_tensor(self.head(self.norm(joined)))
 
     @torch.inference_mode()
     def quantiles(self, read: Windows, device: torch.device) -> Floats:
@@ -52,3 +57,16 @@ class ForecastNetwork(nn.Module):
             ahead = torch.from_numpy(read.ahead[start : start + CHUNK]).to(device)
             parts.append(self(history, ahead).clamp_min_(0).float().cpu().numpy())
         return np.asarray(np.concatenate(parts) * read.scale[:, None, None].astype(np.float32))
+
+
+class _Middle(nn.Module):
+    """Two dense layers, added to what came in, normalised before."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, joined: Tensor) -> Tensor:
+        return torch.as_tensor(joined + self.dense(joined))
