@@ -140,7 +140,7 @@ def test_a_panel_that_does_not_fit_is_refused_by_name():
 @cache
 def taught() -> Forecaster:
     pytest.importorskip("lightgbm")
-    return train_forecaster(shop(), replace(SMALL, boosting=True, max_steps=100))
+    return train_forecaster(shop(), replace(SMALL, boosting=True, levels=(0.1, 0.5, 0.8, 0.9)))
 
 
 def test_boosting_is_measured_where_it_is_installed():
@@ -149,15 +149,6 @@ def test_boosting_is_measured_where_it_is_installed():
     again = from_bytes(to_bytes(made))
     past, read = shop().until(106, 14), made.windows(shop().until(106, 14))
     np.testing.assert_array_equal(again.raw("lightgbm", past, read), made.raw("lightgbm", past, read))
-
-
-def test_a_network_is_nearer_to_what_taught_it_than_one_that_was_not_taught():
-    past = shop().until(106, 14)
-    teacher = taught().raw("lightgbm", past, taught().windows(past))
-    far, near = (
-        np.abs(made.raw("transformer", past, made.windows(past)) - teacher).mean() for made in (trained(), taught())
-    )
-    assert near < 0.8 * far
 
 
 def test_a_forecaster_is_read_without_lightgbm(monkeypatch):

@@ -66,9 +66,22 @@ def backtest(panel: SeriesPanel, config: ForecasterConfig, origins: Sequence[int
     return judge(panel, trained, origins)
 
 
-def judge(panel: SeriesPanel, trained: Sequence[Forecaster], origins: Sequence[int]) -> BacktestReport:
-    """Return the scores of forecasters that were trained before their origins."""
-    parts = [_sums(panel, made, at) for made, at in zip(trained, origins, strict=True)]
+def judge(
+    panel: SeriesPanel,
+    trained: Sequence[Forecaster],
+    origins: Sequence[int],
+    peers: Sequence[dict[str, Floats]] | None = None,
+) -> BacktestReport:
+    """Return the scores of forecasters that were trained before their origins.
+
+    Args:
+        panel: with the demand after each origin.
+        trained: a forecaster for each of ``origins``.
+        origins: first steps of the horizons to judge on.
+        peers: for each origin the quantiles of other methods, (series, horizon, level) units, to be judged beside.
+    """
+    beside = [{}] * len(origins) if peers is None else peers
+    parts = [_sums(panel, made, at, other) for made, at, other in zip(trained, origins, beside, strict=True)]
     scores = []
     for method in parts[0]:
         total = sum((part[method] for part in parts), np.zeros_like(parts[0][method]))
@@ -81,7 +94,7 @@ def judge(panel: SeriesPanel, trained: Sequence[Forecaster], origins: Sequence[i
     return BacktestReport(tuple(scores), tuple(made.winners for made in trained))
 
 
-def _sums(panel: SeriesPanel, made: Forecaster, origin: int) -> dict[str, Floats]:
+def _sums(panel: SeriesPanel, made: Forecaster, origin: int, peers: dict[str, Floats]) -> dict[str, Floats]:
     """Return by method and segment: loss, demand, covered, covered by ranks, width, steps; (segment, 6)."""
     horizon, levels = made.config.horizon, made.config.levels
     past = panel.until(origin, horizon)
@@ -91,8 +104,8 @@ def _sums(panel: SeriesPanel, made: Forecaster, origin: int) -> dict[str, Floats
     found: dict[str, tuple[Floats, Floats]] = {SERVED: (served.quantiles, served.interval80)}
     read, response = made.windows(past), future_response(past)[..., None]
     ends = [levels.index(round((1 - INTERVAL) / 2, 6)), levels.index(round((1 + INTERVAL) / 2, 6))]
-    for method, raw in made.competing(past, read).items():
-        quantiles = raw * response
+    own = {method: raw * response for method, raw in made.competing(past, read).items()}
+    for method, quantiles in (own | peers).items():
         found[method] = (quantiles, quantiles[..., ends])
     result: dict[str, Floats] = {}
     for method, (levelled, interval) in found.items():

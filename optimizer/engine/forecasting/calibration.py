@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .panel import Floats, Ints
 from .segments import SEGMENTS
 
-LEAST = 200
-"""Steps from which a segment's block is calibrated by itself; with fewer, by all segments together."""
+PRIOR_STEPS = 300
+"""A segment's block with so many steps is half way between its own and that of all: few say little."""
 BLOCKS = 4
 SURELY_ZERO = 0.5
 """Counts below this are 0: where the 10 % quantile is below, the interval begins at 0 and ends at the 80 % quantile."""
 INTERVAL: Final = 0.8
+
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def _blocks(horizon: int) -> Ints:
     return np.arange(horizon) * min(BLOCKS, horizon) // horizon
 
 
-def _raw_ends(raw: Floats, levels: Sequence[float]) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+def _raw_ends(raw: Floats, levels: Sequence[float]) -> tuple[Floats, Bools]:
     """Return the ends before calibration, and where they begin at 0."""
     at = {level: index for index, level in enumerate(levels)}
     one_sided = raw[..., at[0.1]] < SURELY_ZERO
@@ -74,7 +78,7 @@ def _conformal(errors: Floats, level: float) -> float:
 def calibrate(
     raw: Floats,
     demand: Floats,
-    valid: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    valid: Bools,
     scale: Floats,
     segment: Ints,
     levels: tuple[float, ...],
@@ -95,12 +99,20 @@ def calibrate(
     missed, errors = missed / scale[:, None], (demand[..., None] - raw) / scale[:, None, None]
     quantiles = np.zeros((len(SEGMENTS), block.max() + 1, len(levels)))
     intervals = np.zeros((len(SEGMENTS), block.max() + 1, 2))
-    for kind, part in np.ndindex(intervals.shape[:2]):
+    for part in range(block.max() + 1):
         in_block = valid & (block == part)
-        own = in_block & (segment == kind)[:, None]
-        use = own if own.sum() >= LEAST else in_block
-        quantiles[kind, part] = [_conformal(errors[..., i][use], level) for i, level in enumerate(levels)]
+        for index, level in enumerate(levels):
+            quantiles[:, part, index] = _offsets(errors[..., index], in_block, segment, level)
         for sides, those in enumerate((one_sided, ~one_sided)):
-            use = own & those if (own & those).sum() >= LEAST else in_block & those
-            intervals[kind, part, sides] = _conformal(missed[use], INTERVAL)
+            intervals[:, part, sides] = _offsets(missed, in_block & those, segment, INTERVAL)
     return Calibration(levels, quantiles, intervals)
+
+
+def _offsets(errors: Floats, use: Bools, segment: Ints, level: float) -> Floats:
+    """Return the conformal quantile of each segment's errors, drawn to that of all, (segment,)."""
+    everywhere, found = _conformal(errors[use], level), np.zeros(len(SEGMENTS))
+    for kind in range(len(SEGMENTS)):
+        own = errors[use & (segment == kind)[:, None]]
+        share = len(own) ** 2 / (len(own) ** 2 + PRIOR_STEPS**2)
+        found[kind] = share * _conformal(own, level) + (1 - share) * everywhere
+    return found

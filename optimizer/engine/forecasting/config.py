@@ -40,7 +40,7 @@ class ForecasterConfig:
     layers: int = 4
     dropout: float = 0.1
     history: int = 90
-    patch: int = 30
+    patch: int = 45
     horizon: int = 28
     levels: tuple[float, ...] = LEVELS
     max_seconds: float = 300.0
@@ -74,4 +74,4 @@ class ForecasterConfig:
 
 def weekly_config(**fields: object) -> ForecasterConfig:
     """Return the usual configuration for weeks: 12 weeks of history, 4 ahead."""
-    return ForecasterConfig(**({"history": 12, "patch": 3, "horizon": 4} | fields))  # type: ignore[arg-type]
+    return ForecasterConfig(**({"history": 12, "patch": 6, "horizon": 4} | fields))  # type: ignore[arg-type]

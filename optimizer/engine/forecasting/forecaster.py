@@ -174,12 +174,12 @@ def _silent(work: str, share: float) -> None:
 def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Progress = _silent) -> Forecaster:
     """Return a forecaster trained on the panel's history, the same for the same seed.
 
-    Methods are trained twice. Those trained before the last two horizons of history say on them what serves each
-    segment and how it is calibrated; those that serve are trained on all history.
+    Methods are trained thrice: before each of the last two horizons of history, to say on it what serves each segment
+    and how it is calibrated, and on all history, to serve. So what is calibrated is as fresh as what is served.
 
     Args:
         panel: at least four horizons of history.
-        config: networks, quantiles and limits; each of the two trainings of the network gets half of ``max_seconds``.
+        config: networks, quantiles and limits; each of the three trainings of the network gets a third of the time.
         progress: called with the work and its share done, 0 to 1.
 
     Raises:
@@ -189,18 +189,22 @@ def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Pro
     origins = training_origins(last, config, panel.step_days)
     if not origins or not (panel.first < origins[0]).any():
         raise ValueError(f"units: got {panel.time} steps; give more than {3 * horizon + 28 // panel.step_days}")
-    early = _fitted(panel, origins, config, lambda work, share: progress(work, share / 2))
-    held = _held_out(panel, early, (last, last + horizon))
-    winners, scores = _choose(early, held)
-    calibration = _calibrated(replace(early, winners=winners), held)
-    late = training_origins(panel.time, config, panel.step_days)
-    made = _fitted(panel, late, config, lambda work, share: progress(work, (1 + share) / 2))
+    limited = replace(config, max_seconds=config.max_seconds / 3)
+    held = []
+    for turn, at in enumerate((last, last + horizon)):
+        early = _fitted(panel, at, limited, lambda work, share, turn=turn: progress(work, (turn + share) / 3))
+        held += _held_out(panel, early, at)
+    made = replace(
+        _fitted(panel, panel.time, limited, lambda work, share: progress(work, (2 + share) / 3)), config=config
+    )
     progress("calibration", 1.0)
-    return replace(made, winners=winners, scores=scores, calibration=calibration)
+    winners, scores = _choose(made, held)
+    return replace(made, winners=winners, scores=scores, calibration=_calibrated(winners, held, config.levels))
 
 
-def _fitted(panel: SeriesPanel, origins: list[int], config: ForecasterConfig, progress: Progress) -> Forecaster:
-    """Return a forecaster whose models are trained at ``origins``; it has chosen and calibrated nothing yet."""
+def _fitted(panel: SeriesPanel, end: int, config: ForecasterConfig, progress: Progress) -> Forecaster:
+    """Return a forecaster whose models know history before ``end``; it has chosen and calibrated nothing yet."""
+    origins = training_origins(end, config, panel.step_days)
     device, draw, calendar = resolve_device(config.device).search, np.random.default_rng(config.seed), _readable(panel)
     training = training_examples(_reduced(panel, calendar), origins, config, draw)
     boosting, taught = None, None
@@ -217,41 +221,37 @@ def _fitted(panel: SeriesPanel, origins: list[int], config: ForecasterConfig, pr
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """Hold a horizon that the early models have not learned from: what was known, what followed, and segments."""
+    """Hold a horizon that models were trained before: what followed, segments, and each method's quantiles."""
 
-    past: SeriesPanel
     example: Examples
     segment: Ints
+    competing: dict[str, Floats]
 
 
-def _held_out(panel: SeriesPanel, made: Forecaster, origins: tuple[int, ...]) -> list[_HeldOut]:
-    """Return the horizon after each origin; and once more with series as if they were new, for there are few new."""
+def _held_out(panel: SeriesPanel, made: Forecaster, at: int) -> list[_HeldOut]:
+    """Return the horizon after ``at``; and once more with series as if they were new, for there are few new."""
     draw, found = np.random.default_rng(made.config.seed), []
-    for at in origins:
-        first = as_if_new(panel, at, draw)
-        renewed = np.flatnonzero((first > panel.first) & (draw.random(len(panel)) < AS_IF_NEW))
-        shown = replace(panel.rows(renewed), first=first[renewed])
-        for one in (panel, shown) if len(renewed) else (panel,):
-            past = one.until(at, made.config.horizon)
-            example = examples_at(_reduced(one, made.calendar), at, made.config)
-            found.append(_HeldOut(past, example, segments(past)))
+    first = as_if_new(panel, at, draw)
+    renewed = np.flatnonzero((first > panel.first) & (panel.first < at) & (draw.random(len(panel)) < AS_IF_NEW))
+    shown = replace(panel.rows(renewed), first=first[renewed])
+    for one in (panel, shown) if len(renewed) else (panel,):
+        past = one.until(at, made.config.horizon)
+        example = examples_at(_reduced(one, made.calendar), at, made.config)
+        found.append(_HeldOut(example, segments(past), made.competing(past, example.read)))
     return found
 
 
 def _choose(made: Forecaster, held: list[_HeldOut]) -> tuple[tuple[str, ...], dict[str, dict[str, float]]]:
     """Return which of network and naive had the least loss by segment, and all losses; few steps follow that of all."""
     use = np.concatenate([one.example.valid & ~one.example.censored for one in held])
-    demand = np.concatenate([one.example.demand for one in held]) * use
+    demand = np.concatenate([one.example.demand for one in held])
     segment = np.concatenate([one.segment for one in held])
-    competing = [made.competing(one.past, one.example.read) for one in held]
-    loss = {}
-    for method in made.methods:
-        pairs = zip(competing, held, strict=True)
-        parts = [pinball(found[method], one.example.demand, made.config.levels) for found, one in pairs]
-        loss[method] = np.concatenate(parts) * use
+    quantiles = {method: np.concatenate([one.competing[method] for one in held]) for method in made.methods}
+    loss = {method: pinball(found, demand, made.config.levels) * use for method, found in quantiles.items()}
 
     def scored(rows: NDArray[np.bool_]) -> dict[str, float]:
-        return {method: float(of[rows].sum()) / max(float(demand[rows].sum()), 1e-9) for method, of in loss.items()}
+        sold = max(float((demand * use)[rows].sum()), 1e-9)
+        return {method: float(values[rows].sum()) / sold for method, values in loss.items()}
 
     overall = scored(np.ones(len(use), bool))
     enough = [use[segment == kind].sum() >= FEWEST_SERIES * made.config.horizon for kind in range(len(SEGMENTS))]
@@ -264,10 +264,11 @@ def _choose(made: Forecaster, held: list[_HeldOut]) -> tuple[tuple[str, ...], di
     return tuple(winners), scores | {"all": overall}
 
 
-def _calibrated(made: Forecaster, held: list[_HeldOut]) -> Calibration:
+def _calibrated(winners: tuple[str, ...], held: list[_HeldOut], levels: tuple[float, ...]) -> Calibration:
     parts: list[tuple[Any, ...]] = []
     for one in held:
-        raw, example = made.served(one.past, one.example.read, one.segment), one.example
+        example, served = one.example, np.array([winners[kind] for kind in one.segment])
+        raw = sum(np.where((served == method)[:, None, None], found, 0) for method, found in one.competing.items())
         parts.append((raw, example.demand, example.valid & ~example.censored, example.read.scale, one.segment))
     raw, demand, valid, scale, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return calibrate(raw, demand, valid, scale, kind, made.config.levels)
+    return calibrate(raw, demand, valid, scale, kind, levels)

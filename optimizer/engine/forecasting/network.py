@@ -36,16 +36,14 @@ class ForecastNetwork(nn.Module):
         )
         self.context = nn.Linear(hidden, DECODER)
         self.future = nn.Linear(ahead, DECODER)
-        self.middle = nn.ModuleList(_Middle(DECODER, dropout) for _ in range(2))
+        self.middle = _Middle(DECODER, dropout)
         self.norm = nn.LayerNorm(DECODER)
         self.head = QuantileHead(DECODER, len(config.levels))
 
     def forward(self, history: Tensor, ahead: Tensor) -> Tensor:
         scaled = ((ahead - self.centre) / self.spread).clamp(-MOST_SPREADS, MOST_SPREADS)
         joined = self.context(self.encoder(history))[:, None] + self.future(scaled)
-        for layer in self.middle:
-            joined = layer(joined)
-        return torch.as_tensor(self.head(self.norm(joined)))
+        return torch.as_tensor(self.head(self.norm(self.middle(joined))))
 
     @torch.inference_mode()
     def quantiles(self, read: Windows, device: torch.device) -> Floats:

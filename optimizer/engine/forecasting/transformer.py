@@ -17,9 +17,10 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, history: Tensor) -> Tensor:
         tokens = self.enter(history.reshape(len(history), -1, self.patch * history.shape[2])) + self.place
-        for layer in self.layers:
-            tokens = layer(tokens)
-        return torch.as_tensor(self.norm(tokens[:, -1]))
+        for layer in self.layers[:-1]:
+            tokens = layer(tokens, tokens)
+        last = self.layers[-1](tokens[:, -1:], tokens)  # of the others nothing more is read
+        return torch.as_tensor(self.norm(last[:, 0]))
 
 
 class _Layer(nn.Module):
@@ -29,14 +30,17 @@ class _Layer(nn.Module):
         super().__init__()
         self.heads = max(1, hidden // 64)
         self.norms = nn.ModuleList((nn.LayerNorm(hidden), nn.LayerNorm(hidden)))
-        self.three = nn.Linear(hidden, 3 * hidden)
+        self.ask, self.answer = nn.Linear(hidden, hidden), nn.Linear(hidden, 2 * hidden)
         self.join = nn.Linear(hidden, hidden)
         self.dense = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, among: Tensor) -> Tensor:
+        """Return ``tokens`` after they looked at those ``among`` which they are."""
         series, count, hidden = tokens.shape
-        three = self.three(self.norms[0](tokens)).reshape(series, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen = nn.functional.scaled_dot_product_attention(three[0], three[1], three[2])
+        near = self.norms[0](among)
+        asked = self.ask(near[:, -count:]).reshape(series, count, self.heads, -1).transpose(1, 2)
+        two = self.answer(near).reshape(series, among.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        seen = nn.functional.scaled_dot_product_attention(asked, two[0], two[1])
         tokens = tokens + self.drop(self.join(seen.transpose(1, 2).reshape(series, count, hidden)))
         return torch.as_tensor(tokens + self.drop(self.dense(self.norms[1](tokens))))

@@ -7,15 +7,12 @@ from numpy.typing import NDArray
 
 from .panel import Floats, SeriesPanel
 from .price_response import deflated, reference_price
+from .recent import recent_quantiles
 from .segments import known_steps
 
 FloatArray = NDArray[np.float32]
 CHANNELS = 6
 """Of history before the calendar: size, sold or not, sold out, known, relative price, promotion."""
-SPREAD_LEVELS = (0.1, 0.35, 0.5, 0.65, 0.8, 0.95)
-"""Empirical quantiles that are read of recent steps, and of the same weekday's; they took 0.6 % off LightGBM's loss."""
-SPREAD_WEEKS = (8, 26)
-SAME_WEEKS = 13
 PRIOR_STEPS = 2.0
 """The category's mean counts as so many steps of a series' own."""
 
@@ -56,38 +53,10 @@ def windows(panel: SeriesPanel, history: int, horizon: int) -> Windows:
     for index, channel in enumerate(channels):
         past[:, :, index] = channel
     past[:, :, CHANNELS:] = calendar
-    ahead = np.concatenate((_ahead(panel, demand, known, scale, horizon), _spreads(panel, whole, scale, horizon)), 2)
+    ahead = np.concatenate(
+        (_ahead(panel, demand, known, scale, horizon), recent_quantiles(panel, whole / scale[:, None], horizon)), 2
+    )
     return Windows(past, ahead, scale)
-
-
-def _spreads(panel: SeriesPanel, demand: Floats, scale: Floats, horizon: int) -> FloatArray:
-    """Return empirical quantiles of recent demand over scale: of all steps, and of those of the same weekday."""
-    known, week = known_steps(panel), 7 if panel.step_days == 1 else 1
-    relative = (demand / scale[:, None]).astype(np.float32)
-    lately = [_quantiles(relative[:, -weeks * week :], known[:, -weeks * week :]) for weeks in SPREAD_WEEKS]
-    static = np.concatenate(lately, 1)
-    same = []
-    for day in range(min(week, horizon)):
-        at = np.arange(panel.time - week + day, -1, -week)[:SAME_WEEKS]
-        same.append(_quantiles(relative[:, at], known[:, at]))
-    spreads = np.empty((len(panel), horizon, static.shape[1] + len(SPREAD_LEVELS)), np.float32)
-    spreads[:, :, : static.shape[1]] = static[:, None]
-    spreads[:, :, static.shape[1] :] = np.stack(same, 1)[:, np.arange(horizon) % week]
-    return np.log1p(spreads)
-
-
-def _quantiles(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """Return the quantiles of each row's known values, (row, level), linear between ranks; 0 where none is known."""
-    if not values.shape[1]:
-        return np.zeros((len(values), len(SPREAD_LEVELS)), np.float32)
-    ordered = np.sort(np.where(known, values, np.inf), 1)
-    place = np.maximum(known.sum(1) - 1, 0)[:, None] * np.array(SPREAD_LEVELS)
-    low = place.astype(int)
-    high = np.minimum(low + 1, np.maximum(known.sum(1) - 1, 0)[:, None])
-    below, above = np.take_along_axis(ordered, low, 1), np.take_along_axis(ordered, high, 1)
-    with np.errstate(invalid="ignore"):
-        found = below + (place - low) * (above - below)
-    return np.where(known.any(1)[:, None], found, 0).astype(np.float32)
 
 
 def _recent(values: Floats | NDArray[np.bool_], steps: int) -> Floats:
