@@ -94,9 +94,11 @@ def test_the_same_seed_gives_the_same_forecast(network):
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_short_training_beats_the_seasonal_naive_forecast():
+def test_a_short_training_beats_the_seasonal_naive_forecast_and_its_intervals_hold():
     report = backtest(shop(), SMALL, [106])
-    assert report.score("all", "served").wql < 0.95 * report.score("all", NAIVE).wql
+    served = report.score("all", "served")
+    assert served.wql < 0.95 * report.score("all", NAIVE).wql
+    assert 0.74 <= served.coverage <= 0.86 and 0.75 <= served.randomised <= 0.85
 
 
 def test_each_segment_is_served_by_what_did_best_on_it():
