@@ -1,0 +1,67 @@
+"""Statistics of experiments that may be looked at any day. Pure: numpy and scipy, no Django.
+
+``analyse(plan, looks)`` does all in one; the parts stand by themselves. A look is the cumulative moments of both arms.
+"""
+
+from experiments.stats.inference.analysis import analyse, analyse_family
+from experiments.stats.inference.estimates import (
+    Estimate,
+    cuped_difference,
+    difference_of_means,
+    paired_difference,
+    ratio_of_sums,
+)
+from experiments.stats.inference.guardrails import Guardrail, GuardrailResult, check_guardrail
+from experiments.stats.inference.moments import Moments
+from experiments.stats.inference.multiplicity import CORRECTIONS, adjusted_p_values
+from experiments.stats.inference.plan import METHODS, METRICS, UNITS, AnalysisPlan, Look
+from experiments.stats.inference.power import (
+    design_effect,
+    duration_days,
+    inflation_factor,
+    minimum_detectable_effect,
+    sample_size,
+)
+from experiments.stats.inference.progress import estimate_of
+from experiments.stats.inference.readout import LookResult, NaiveTest, Readout
+from experiments.stats.inference.sentences import sentence
+from experiments.stats.inference.spending import SPENDING
+from experiments.stats.inference.srm import SrmResult, check_sample_ratio
+from experiments.stats.inference.stopping import DECISIONS
+from experiments.stats.inference.switchback import SwitchbackSlots
+
+__all__ = [
+    "CORRECTIONS",
+    "DECISIONS",
+    "METHODS",
+    "METRICS",
+    "SPENDING",
+    "UNITS",
+    "AnalysisPlan",
+    "Estimate",
+    "Guardrail",
+    "GuardrailResult",
+    "Look",
+    "LookResult",
+    "Moments",
+    "NaiveTest",
+    "Readout",
+    "SrmResult",
+    "SwitchbackSlots",
+    "adjusted_p_values",
+    "analyse",
+    "analyse_family",
+    "check_guardrail",
+    "check_sample_ratio",
+    "cuped_difference",
+    "design_effect",
+    "difference_of_means",
+    "duration_days",
+    "estimate_of",
+    "inflation_factor",
+    "minimum_detectable_effect",
+    "paired_difference",
+    "ratio_of_sums",
+    "sample_size",
+    "sentence",
+]

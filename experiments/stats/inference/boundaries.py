@@ -1,0 +1,248 @@
+"""Boundaries of group-sequential tests by recursive numerical integration.
+
+The score S = z·√I of a test statistic moves over information as Brownian motion with drift θ. The density of S among
+tests that went on is carried from look to look on Gauss–Legendre nodes; what falls outside the bounds is the chance to
+stop there. Source: Armitage, McPherson, Rowe (1969); Jennison, Turnbull (2000), ch. 19.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+from scipy.special import ndtr
+
+from experiments.stats.inference.spending import spent
+
+Floats = NDArray[np.float64]
+WIDEST = 8.5
+"""Standard deviations that the integration reaches: what is beyond is below 1e-16."""
+HIGHEST_BOUND = 12.0
+LEAST_ERROR = 1e-15
+"""A look with less error to spend has no bound: it cannot stop the test."""
+LEAST_NODES, MOST_NODES = 48, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Hold where the score of tests that went on is: ``weights`` sum to the chance that a test goes on."""
+
+    information: float
+    nodes: Floats
+    weights: Floats
+
+    @classmethod
+    def start(cls) -> "Continuation":
+        return cls(0.0, np.zeros(1), np.ones(1))
+
+    def above(self, z: float, information: float, drift: float = 0.0) -> float:
+        """Return the chance to go on until now and then to have a statistic of at least z."""
+        step = information - self.information
+        return float(self.weights @ ndtr((self.nodes + drift * step - z * np.sqrt(information)) / np.sqrt(step)))
+
+    def below(self, z: float, information: float, drift: float = 0.0) -> float:
+        """Return the chance to go on until now and then to have a statistic of at most z."""
+        step = information - self.information
+        return float(self.weights @ ndtr((z * np.sqrt(information) - self.nodes - drift * step) / np.sqrt(step)))
+
+    def go_on(self, low: float, high: float, information: float, drift: float = 0.0) -> "Continuation":
+        """Return the tests whose statistic is between low and high at this look."""
+        step, scale = information - self.information, np.sqrt(information)
+        centre = drift * information
+        start = max(low * scale, centre - WIDEST * scale)
+        stop = min(high * scale, centre + WIDEST * scale)
+        if not stop > start:
+            return Continuation(information, np.zeros(1), np.zeros(1))
+        nodes, weights = _nodes(start, stop, np.sqrt(step))
+        gaps = (nodes[:, None] - self.nodes[None, :] - drift * step) / np.sqrt(step)
+        density = np.exp(-0.5 * gaps**2) @ self.weights / np.sqrt(2 * np.pi * step)
+        return Continuation(information, nodes, weights * density)
+
+
+@lru_cache(maxsize=256)
+def _legendre(count: int) -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights
+
+
+def _nodes(start: float, stop: float, spread: float) -> tuple[Floats, Floats]:
+    """Place nodes at most half a standard deviation of a step apart: the error is then near rounding."""
+    wanted = int(np.ceil((stop - start) / spread * 2.2)) + 24
+    count = int(np.clip(-(-wanted // 16) * 16, LEAST_NODES, MOST_NODES))
+    nodes, weights = _legendre(count)
+    half = (stop - start) / 2
+    return start + half * (nodes + 1), half * weights
+
+
+def spending_bounds(
+    information: Sequence[float],
+    *,
+    alpha: float = 0.05,
+    sides: int = 2,
+    family: str = "obrien_fleming",
+    parameter: float | None = None,
+    time: Sequence[float] | None = None,
+) -> Floats:
+    """Return the critical |z| (or z) of each look so that the error used by then is what the family allows.
+
+    Args:
+        information: (look,) > 0, rising; any unit (units counted, or 1/standard error²). Only ratios matter.
+        alpha: the whole error; half of it for each side where ``sides`` is 2.
+        time: (look,) share of the horizon at each look; the information itself unless given, which then is in shares.
+
+    Returns:
+        (look,) float64; inf where nothing can be spent.
+
+    Raises:
+        ValueError: where information does not rise or a number is out of range.
+    """
+    shares = np.asarray(information if time is None else time, dtype=float)
+    looks = _checked_information(information)
+    if shares.shape != looks.shape or np.any(np.diff(shares) < 0):
+        raise ValueError(f"time: got {shares.tolist()}; give one share of the horizon for each look, not falling")
+    _check_sides(sides)
+    return np.array(_spending_bounds(tuple(looks), alpha, sides, family, parameter, tuple(shares)))
+
+
+@lru_cache(maxsize=512)
+def _spending_bounds(
+    looks: tuple[float, ...], alpha: float, sides: int, family: str, parameter: float | None, shares: tuple[float, ...]
+) -> tuple[float, ...]:
+    allowed = spent(family, alpha / sides, np.array(shares), parameter)
+    used, state, bounds = 0.0, Continuation.start(), []
+    for information, allowance in zip(looks, np.atleast_1d(allowed), strict=True):
+        bound = _bound_for(state, information, allowance - used)
+        bounds.append(bound)
+        if np.isfinite(bound):
+            used = allowance
+        state = state.go_on(-bound if sides == 2 else -np.inf, bound, information)
+    return tuple(bounds)
+
+
+def _bound_for(state: Continuation, information: float, error: float, drift: float = 0.0) -> float:
+    """Find the z above which the chance is ``error``."""
+    if error < LEAST_ERROR:
+        return np.inf
+
+    def surplus(z: float) -> float:
+        return np.log(max(state.above(z, information, drift), 1e-300)) - np.log(error)
+
+    low = -HIGHEST_BOUND
+    if surplus(low) <= 0:
+        return low
+    return float(optimize.brentq(surplus, low, HIGHEST_BOUND, xtol=1e-12, rtol=1e-14))
+
+
+def crossing_probabilities(
+    information: Sequence[float], upper: Sequence[float], *, lower: Sequence[float] | None = None, drift: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Return the chance of stopping above and below at each look: two arrays (look,).
+
+    Args:
+        information: (look,) rising.
+        upper: (look,) z bounds.
+        lower: (look,) z bounds; −upper unless given.
+        drift: θ, with E[z] = θ·√information.
+    """
+    looks = _checked_information(information)
+    floor = -np.asarray(upper, dtype=float) if lower is None else np.asarray(lower, dtype=float)
+    state, above, below = Continuation.start(), [], []
+    for point, low, high in zip(looks, floor, upper, strict=True):
+        above.append(state.above(high, point, drift))
+        below.append(state.below(low, point, drift))
+        state = state.go_on(low, high, point, drift)
+    return np.array(above), np.array(below)
+
+
+def classical_constant(looks: int, *, alpha: float = 0.05, sides: int = 2, shape: float = 0.0) -> float:
+    """Return c of the Wang–Tsiatis bounds z_k = c·(k/K)^(shape − 1/2) at K equally spaced looks.
+
+    ``shape=0`` is O'Brien and Fleming (1979), ``shape=0.5`` Pocock (1977). Source: Wang, Tsiatis (1987).
+    """
+    _check_sides(sides)
+    if looks < 1:
+        raise ValueError(f"looks: got {looks}; give one or more")
+    information = np.arange(1, looks + 1) / looks
+
+    def surplus(constant: float) -> float:
+        upper = constant * information ** (shape - 0.5)
+        lower = -upper if sides == 2 else np.full(looks, -np.inf)
+        above, _ = crossing_probabilities(information, upper, lower=lower)
+        return float(above.sum()) - alpha / sides
+
+    return float(optimize.brentq(surplus, 0.05, 10.0, xtol=1e-12))
+
+
+@dataclass(frozen=True, slots=True)
+class FutilityDesign:
+    """Hold non-binding futility bounds: z below which the hoped-for effect is no longer likely to be found.
+
+    Args:
+        lower: (look,) z; −inf where nothing can be spent; at the last look the efficacy bound.
+        drift: θ = effect·√information unit, at which the power is 1 − beta.
+    """
+
+    lower: Floats
+    drift: float
+
+
+def futility_bounds(
+    information: Sequence[float],
+    upper: Sequence[float],
+    *,
+    beta: float = 0.2,
+    family: str = "obrien_fleming",
+    parameter: float | None = None,
+) -> FutilityDesign:
+    """Return non-binding lower bounds of a one-sided test that spend beta; alpha holds whether they are kept or not.
+
+    Under drift θ the chance to fall below is what the family allows at each look; θ is the one for which both bounds
+    meet at the last look.
+
+    Source: Pampallona, Tsiatis, Kim (2001); DeMets, Ware (1982).
+    """
+    looks = _checked_information(information)
+    shares = looks / looks[-1]
+    allowed = np.atleast_1d(spent(family, beta, shares, parameter))
+    efficacy = np.asarray(upper, dtype=float)
+
+    def gap(drift: float) -> float:
+        return float(_lower_bounds(looks, efficacy, allowed, drift)[-1] - efficacy[-1])
+
+    scale = 1 / np.sqrt(looks[-1])
+    drift = optimize.brentq(gap, 0.05 * scale, 12 * scale, xtol=1e-12 * scale)
+    return FutilityDesign(_lower_bounds(looks, efficacy, allowed, drift), float(drift))
+
+
+def _lower_bounds(looks: Floats, upper: Floats, allowed: Floats, drift: float) -> Floats:
+    state, used, bounds = Continuation.start(), 0.0, []
+    for information, high, allowance in zip(looks, upper, allowed, strict=True):
+        error, bound = allowance - used, -np.inf
+        if error >= LEAST_ERROR:
+            bound, used = _lower_bound_for(state, information, error, drift), allowance
+        bounds.append(bound)
+        state = state.go_on(min(bound, high), high, information, drift)
+    return np.array(bounds)
+
+
+def _lower_bound_for(state: Continuation, information: float, error: float, drift: float) -> float:
+    def surplus(z: float) -> float:
+        return np.log(max(state.below(z, information, drift), 1e-300)) - np.log(error)
+
+    if surplus(HIGHEST_BOUND) <= 0:
+        return HIGHEST_BOUND
+    return float(optimize.brentq(surplus, -40.0, HIGHEST_BOUND, xtol=1e-12))
+
+
+def _checked_information(information: Sequence[float]) -> Floats:
+    looks = np.asarray(information, dtype=float)
+    if looks.ndim != 1 or len(looks) == 0 or np.any(looks <= 0) or np.any(np.diff(looks) <= 0):
+        raise ValueError(f"information: got {looks.tolist()}; give positive amounts that rise from look to look")
+    return looks
+
+
+def _check_sides(sides: int) -> None:
+    if sides not in (1, 2):
+        raise ValueError(f"sides: got {sides}; give 1 or 2")

@@ -1,0 +1,227 @@
+"""Effects and their standard errors from sufficient statistics: means, CUPED, ratios, clusters, pairs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from experiments.stats.inference.moments import Moments
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Hold the effect of a treatment against control with its standard error.
+
+    Args:
+        effect: treatment − control, in the metric's unit; over the control's mean where ``relative``.
+        standard_error: of the effect, same unit.
+        control_mean, treatment_mean: the metric in each arm, not adjusted.
+        n: units analysed in both arms (clusters, pairs or blocks where these are the units).
+        degrees_of_freedom: of Student's t; inf for the normal distribution.
+        relative: whether the effect is a share of the control's mean.
+        variance_reduction: share of the variance that the adjustment took away; 0 without one.
+
+    All are floats, or arrays of one shape where many experiments are estimated at once.
+    """
+
+    effect: Any
+    standard_error: Any
+    control_mean: Any
+    treatment_mean: Any
+    n: Any
+    degrees_of_freedom: Any = np.inf
+    relative: bool = False
+    variance_reduction: Any = 0.0
+
+    @property
+    def z(self) -> Any:
+        """The effect in standard errors, moved to the normal scale where t has few degrees of freedom."""
+        return normal_score(self.effect, self.standard_error, self.degrees_of_freedom)
+
+    def p_value(self, null: float = 0.0) -> Any:
+        """Two-sided p-value of the fixed test that the effect is ``null``: valid at one look chosen in advance."""
+        score = np.abs(normal_score(self.effect - null, self.standard_error, self.degrees_of_freedom))
+        return _plain(2 * stats.norm.sf(score))
+
+    def interval(self, level: float = 0.95) -> tuple[Any, Any]:
+        """Interval of the fixed test: covers at one look chosen in advance."""
+        half = _t_quantile((1 - level) / 2, self.degrees_of_freedom) * self.standard_error
+        return _plain(self.effect - half), _plain(self.effect + half)
+
+
+def normal_score(effect: Any, standard_error: Any, degrees_of_freedom: Any = np.inf) -> Any:
+    """Return the z with the tail of t = effect/standard_error; 0 where the standard error is not known (nan).
+
+    A zero standard error with a zero effect is 0; with another effect it is ±inf.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.nan_to_num(
+            np.asarray(effect, dtype=float) / np.asarray(standard_error, dtype=float),
+            nan=0.0,
+            posinf=np.inf,
+            neginf=-np.inf,
+        )
+    degrees = np.nan_to_num(np.asarray(degrees_of_freedom, dtype=float), nan=1.0, posinf=np.inf)
+    if np.all(np.isinf(degrees)):
+        return _plain(t)
+    tail = stats.t.sf(np.abs(t), degrees)
+    far = np.abs(t) / np.sqrt(1 + np.abs(t) / degrees)  # where the tail underflows only the sign matters
+    score = np.where(tail > 0, stats.norm.isf(np.maximum(tail, 1e-300)), far)
+    return _plain(np.sign(t) * np.where(np.isinf(degrees), np.abs(t), score))
+
+
+def _t_quantile(tail: float, degrees_of_freedom: Any) -> Any:
+    degrees = np.asarray(degrees_of_freedom, dtype=float)
+    return np.where(np.isinf(degrees), stats.norm.isf(tail), stats.t.isf(tail, np.where(np.isinf(degrees), 1, degrees)))
+
+
+def _plain(value: Any) -> Any:
+    array = np.asarray(value, dtype=float)
+    return array if array.ndim else float(array)
+
+
+def welch_degrees(control_variance: Any, control_n: Any, treatment_variance: Any, treatment_n: Any) -> Any:
+    """Degrees of freedom of two means with unequal variances. Source: Welch (1947)."""
+    a, b = control_variance / control_n, treatment_variance / treatment_n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _plain((a + b) ** 2 / (a**2 / (control_n - 1) + b**2 / (treatment_n - 1)))
+
+
+def difference_of_means(
+    control: Moments, treatment: Moments, *, relative: bool = False, small_sample: bool = True
+) -> Estimate:
+    """Estimate mean(y) of treatment − mean(y) of control, or that over the control's mean (delta method).
+
+        var(b − a) = s_a²/n_a + s_b²/n_b        var(b/a − 1) = s_b²/(a²·n_b) + s_a²·b²/(a⁴·n_a)
+
+    Args:
+        control, treatment: y as outcome; x is not looked at.
+        relative: the effect as a share of the control's mean.
+        small_sample: t with Welch's degrees of freedom; else normal.
+    """
+    return _compare(
+        control.mean,
+        control.variance,
+        control.n,
+        treatment.mean,
+        treatment.variance,
+        treatment.n,
+        relative=relative,
+        small_sample=small_sample,
+    )
+
+
+def ratio_of_sums(
+    control: Moments, treatment: Moments, *, relative: bool = False, small_sample: bool = True
+) -> Estimate:
+    """Estimate Σy/Σx of treatment − Σy/Σx of control, where units have many x each (orders of visitors, SKUs' rows).
+
+    The variance of r = ȳ/x̄ is that of (y − r·x)/x̄ over the units (delta method; Deng et al. 2018, section 3). With a
+    cluster as the unit, its total as y and its size as x, this is the cluster-robust difference of means.
+
+    Raises:
+        ValueError: where the x of an arm add up to nothing.
+    """
+    for name, arm in (("control", control), ("treatment", treatment)):
+        if np.any(np.asarray(arm.sum_x, dtype=float) <= 0):
+            raise ValueError(f"{name}.sum_x: got {arm.sum_x}; give the denominator of each unit, with a positive sum")
+    a, variance_a = _ratio(control)
+    b, variance_b = _ratio(treatment)
+    return _compare(a, variance_a, control.n, b, variance_b, treatment.n, relative=relative, small_sample=small_sample)
+
+
+def cuped_difference(
+    control: Moments, treatment: Moments, *, relative: bool = False, small_sample: bool = True
+) -> Estimate:
+    """Estimate the difference of means of y − θ·x, with x known before the test and θ = cov(x, y)/var(x) of both arms.
+
+    Takes away the share ρ² of the variance, ρ the correlation of x and y in both arms, and nothing of the effect, as
+    randomised arms have the same expected x.
+
+    Source: Deng, Xu, Kohavi, Walker (2013), Improving the Sensitivity of Online Controlled Experiments by Utilizing
+    Pre-Experiment Data.
+    """
+    plain = difference_of_means(control, treatment, relative=relative, small_sample=small_sample)
+    theta = pooled_theta(control, treatment)
+    shift = theta * (treatment.mean_x - control.mean_x)
+    adjusted = _compare(
+        control.mean,
+        _adjusted_variance(control, theta),
+        control.n,
+        treatment.mean - shift,
+        _adjusted_variance(treatment, theta),
+        treatment.n,
+        relative=relative,
+        small_sample=small_sample,
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reduction = 1 - (np.asarray(adjusted.standard_error) / np.asarray(plain.standard_error)) ** 2
+    return Estimate(
+        adjusted.effect,
+        adjusted.standard_error,
+        plain.control_mean,
+        plain.treatment_mean,
+        adjusted.n,
+        adjusted.degrees_of_freedom,
+        relative,
+        _plain(np.nan_to_num(reduction)),
+    )
+
+
+def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: bool = True) -> Estimate:
+    """Estimate the mean of y − x over matched pairs, y the treated and x the untreated member.
+
+    var = (s_y² + s_x² − 2·s_xy)/n, with n − 1 degrees of freedom (Student 1908)
+    """
+    a, b, n = pairs.mean_x, pairs.mean, pairs.n
+    share = b / a if relative else 1.0
+    variance = pairs.variance + share**2 * pairs.variance_x - 2 * share * pairs.covariance
+    scale = np.abs(a) if relative else 1.0
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.maximum(variance, 0) / np.maximum(n, 1)) / scale
+    unpaired = pairs.variance + share**2 * pairs.variance_x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reduction = np.nan_to_num(1 - np.asarray(variance) / np.asarray(unpaired))
+    return Estimate(
+        _plain((b - a) / (a if relative else 1.0)),
+        _plain(error),
+        a,
+        b,
+        n,
+        n - 1 if small_sample else np.inf,
+        relative,
+        _plain(reduction),
+    )
+
+
+def pooled_theta(control: Moments, treatment: Moments) -> Any:
+    """Return the slope of y on x within both arms; 0 where x does not vary."""
+    along = (control.n - 1) * control.covariance + (treatment.n - 1) * treatment.covariance
+    across = (control.n - 1) * control.variance_x + (treatment.n - 1) * treatment.variance_x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _plain(np.where(np.asarray(across) > 0, np.asarray(along) / np.asarray(across), 0.0))
+
+
+def _adjusted_variance(arm: Moments, theta: Any) -> Any:
+    return np.maximum(arm.variance + theta**2 * arm.variance_x - 2 * theta * arm.covariance, 0.0)
+
+
+def _ratio(arm: Moments) -> tuple[Any, Any]:
+    ratio = _plain(np.asarray(arm.sum_y, dtype=float) / np.asarray(arm.sum_x, dtype=float))
+    variance = arm.variance + ratio**2 * arm.variance_x - 2 * ratio * arm.covariance
+    return ratio, np.maximum(variance, 0.0) / arm.mean_x**2
+
+
+def _compare(
+    a: Any, variance_a: Any, n_a: Any, b: Any, variance_b: Any, n_b: Any, *, relative: bool, small_sample: bool
+) -> Estimate:
+    """Join two independent metrics with variances a unit into an effect."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A relative effect weighs the control's noise by b/a and divides all by a.
+        share, scale = (np.asarray(b) / np.asarray(a), np.abs(a)) if relative else (1.0, 1.0)
+        noise_a, noise_b = variance_a * share**2, np.asarray(variance_b)
+        error = np.sqrt(noise_a / n_a + noise_b / n_b) / scale
+        effect = (np.asarray(b) - a) / (a if relative else 1.0)
+        degrees = welch_degrees(noise_a, n_a, noise_b, n_b) if small_sample else np.inf
+    return Estimate(_plain(effect), _plain(error), a, b, n_a + n_b, degrees, relative)
