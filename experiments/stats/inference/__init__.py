@@ -8,6 +8,7 @@ from experiments.stats.inference.estimates import (
     Estimate,
     cuped_difference,
     difference_of_means,
+    difference_of_proportions,
     paired_difference,
     ratio_of_sums,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "cuped_difference",
     "design_effect",
     "difference_of_means",
+    "difference_of_proportions",
     "duration_days",
     "estimate_of",
     "inflation_factor",

@@ -58,8 +58,7 @@ def analyse(plan: AnalysisPlan, looks: Sequence[Look], *, guardrails: Sequence[G
     last = estimates[-1]
     low, high = _intervals(plan, estimates, verdict, track)
     adjusted = _adjusted(plan, track, verdict, index if decision in _SHOWN else None)
-    relative = estimate_of(plan, series[-1], relative=True)
-    relative_low, relative_high = _reach(relative, verdict.bounds[-1])
+    scale = 1.0 if plan.relative else _over(1.0, abs(float(last.control_mean)))
     posterior = posterior_of(
         last.effect,
         last.standard_error,
@@ -80,9 +79,9 @@ def analyse(plan: AnalysisPlan, looks: Sequence[Look], *, guardrails: Sequence[G
         effect=float(last.effect),
         low=float(low[-1]),
         high=float(high[-1]),
-        relative_effect=float(relative.effect),
-        relative_low=relative_low,
-        relative_high=relative_high,
+        relative_effect=float(last.effect) * scale,
+        relative_low=float(low[-1]) * scale,
+        relative_high=float(high[-1]) * scale,
         control_mean=float(last.control_mean),
         treatment_mean=float(last.treatment_mean),
         p_value=verdict.p_value,
@@ -124,6 +123,10 @@ def analyse_family(
     keys = [key for key in plans if readouts[key].p_value is not None]
     adjusted = adjusted_p_values([float(readouts[key].p_value or 0.0) for key in keys], correction)
     return readouts, dict(zip(keys, adjusted.tolist(), strict=True))
+
+
+def _over(value: float, of: float) -> float:
+    return value / of if of else float("nan")
 
 
 def _checked(plan: AnalysisPlan, looks: Sequence[Look]) -> list[Look]:

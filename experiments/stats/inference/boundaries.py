@@ -17,10 +17,10 @@ from scipy.special import ndtr
 from experiments.stats.inference.spending import spent
 
 Floats = NDArray[np.float64]
-WIDEST = 8.5
-"""Standard deviations that the integration reaches: what is beyond is below 1e-16."""
+WIDEST = 11.0
+"""Standard deviations that the integration reaches: what is beyond is below 1e-27."""
 HIGHEST_BOUND = 12.0
-LEAST_ERROR = 1e-15
+LEAST_ERROR = 1e-25
 """A look with less error to spend has no bound: it cannot stop the test."""
 LEAST_NODES, MOST_NODES = 48, 2048
 

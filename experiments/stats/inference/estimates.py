@@ -1,6 +1,6 @@
 """Effects and their standard errors from sufficient statistics: means, CUPED, ratios, clusters, pairs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,12 +101,8 @@ def difference_of_means(
         small_sample: t with Welch's degrees of freedom; else normal.
     """
     return _compare(
-        control.mean,
-        control.variance,
-        control.n,
-        treatment.mean,
-        treatment.variance,
-        treatment.n,
+        (control.mean, control.variance, control.n),
+        (treatment.mean, treatment.variance, treatment.n),
         relative=relative,
         small_sample=small_sample,
     )
@@ -120,53 +116,52 @@ def ratio_of_sums(
     The variance of r = ȳ/x̄ is that of (y − r·x)/x̄ over the units (delta method; Deng et al. 2018, section 3). With a
     cluster as the unit, its total as y and its size as x, this is the cluster-robust difference of means.
 
+    The estimate is nan while the x of an arm add up to nothing.
+
     Raises:
-        ValueError: where the x of an arm add up to nothing.
+        ValueError: where they add up to less.
     """
     for name, arm in (("control", control), ("treatment", treatment)):
-        if np.any(np.asarray(arm.sum_x, dtype=float) <= 0):
-            raise ValueError(f"{name}.sum_x: got {arm.sum_x}; give the denominator of each unit, with a positive sum")
-    a, variance_a = _ratio(control)
-    b, variance_b = _ratio(treatment)
-    return _compare(a, variance_a, control.n, b, variance_b, treatment.n, relative=relative, small_sample=small_sample)
+        if np.any(np.asarray(arm.sum_x, dtype=float) < 0):
+            raise ValueError(f"{name}.sum_x: got {arm.sum_x}; give the denominator of each unit, 0 or more")
+    return _compare(
+        (*_ratio(control), control.n), (*_ratio(treatment), treatment.n), relative=relative, small_sample=small_sample
+    )
+
+
+def difference_of_proportions(
+    control: Moments, treatment: Moments, *, relative: bool = False, small_sample: bool = True
+) -> Estimate:
+    """Estimate the difference of shares, y being 0 or 1, with the variance p·(1 − p) of a unit."""
+    a, b = control.mean, treatment.mean
+    return _compare(
+        (a, a * (1 - a), control.n), (b, b * (1 - b), treatment.n), relative=relative, small_sample=small_sample
+    )
 
 
 def cuped_difference(
     control: Moments, treatment: Moments, *, relative: bool = False, small_sample: bool = True
 ) -> Estimate:
-    """Estimate the difference of means of y − θ·x, with x known before the test and θ = cov(x, y)/var(x) of both arms.
+    """Estimate the difference of means of y − θ·x, x known before the test, θ = cov(x, y)/var(x) of all units.
 
-    Takes away the share ρ² of the variance, ρ the correlation of x and y in both arms, and nothing of the effect, as
-    randomised arms have the same expected x.
+    Takes away the share ρ² of the variance, ρ the correlation of x and y, and nothing of the effect, as randomised arms
+    have the same expected x. The means that are reported are not adjusted.
 
     Source: Deng, Xu, Kohavi, Walker (2013), Improving the Sensitivity of Online Controlled Experiments by Utilizing
     Pre-Experiment Data.
     """
     plain = difference_of_means(control, treatment, relative=relative, small_sample=small_sample)
     theta = pooled_theta(control, treatment)
-    shift = theta * (treatment.mean_x - control.mean_x)
     adjusted = _compare(
-        control.mean,
-        _adjusted_variance(control, theta),
-        control.n,
-        treatment.mean - shift,
-        _adjusted_variance(treatment, theta),
-        treatment.n,
+        (control.mean, _adjusted_variance(control, theta), control.n),
+        (treatment.mean, _adjusted_variance(treatment, theta), treatment.n),
+        shift=theta * (treatment.mean_x - control.mean_x),
         relative=relative,
         small_sample=small_sample,
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         reduction = 1 - (np.asarray(adjusted.standard_error) / np.asarray(plain.standard_error)) ** 2
-    return Estimate(
-        adjusted.effect,
-        adjusted.standard_error,
-        plain.control_mean,
-        plain.treatment_mean,
-        adjusted.n,
-        adjusted.degrees_of_freedom,
-        relative,
-        _plain(np.nan_to_num(reduction)),
-    )
+    return replace(adjusted, variance_reduction=_plain(np.nan_to_num(reduction)))
 
 
 def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: bool = True) -> Estimate:
@@ -196,11 +191,11 @@ def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: b
 
 
 def pooled_theta(control: Moments, treatment: Moments) -> Any:
-    """Return the slope of y on x within both arms; 0 where x does not vary."""
-    along = (control.n - 1) * control.covariance + (treatment.n - 1) * treatment.covariance
-    across = (control.n - 1) * control.variance_x + (treatment.n - 1) * treatment.variance_x
+    """Return the slope of y on x over the units of both arms together; 0 where x does not vary."""
+    both = control + treatment
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _plain(np.where(np.asarray(across) > 0, np.asarray(along) / np.asarray(across), 0.0))
+        slope = np.asarray(both.covariance) / np.asarray(both.variance_x)
+    return _plain(np.where(np.asarray(both.variance_x) > 0, slope, 0.0))
 
 
 def _adjusted_variance(arm: Moments, theta: Any) -> Any:
@@ -208,20 +203,26 @@ def _adjusted_variance(arm: Moments, theta: Any) -> Any:
 
 
 def _ratio(arm: Moments) -> tuple[Any, Any]:
-    ratio = _plain(np.asarray(arm.sum_y, dtype=float) / np.asarray(arm.sum_x, dtype=float))
-    variance = arm.variance + ratio**2 * arm.variance_x - 2 * ratio * arm.covariance
-    return ratio, np.maximum(variance, 0.0) / arm.mean_x**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = _plain(np.asarray(arm.sum_y, dtype=float) / np.asarray(arm.sum_x, dtype=float))
+        variance = arm.variance + ratio**2 * arm.variance_x - 2 * ratio * arm.covariance
+        return ratio, np.maximum(variance, 0.0) / np.asarray(arm.mean_x) ** 2
 
 
 def _compare(
-    a: Any, variance_a: Any, n_a: Any, b: Any, variance_b: Any, n_b: Any, *, relative: bool, small_sample: bool
+    control: tuple[Any, Any, Any],
+    treatment: tuple[Any, Any, Any],
+    *,
+    shift: Any = 0.0,
+    relative: bool,
+    small_sample: bool,
 ) -> Estimate:
-    """Join two independent metrics with variances a unit into an effect."""
+    """Join the (metric, variance of a unit, units) of two arms; ``shift`` is taken off the difference."""
+    (a, variance_a, n_a), (b, variance_b, n_b) = control, treatment
     with np.errstate(divide="ignore", invalid="ignore"):
         # A relative effect weighs the control's noise by b/a and divides all by a.
         share, scale = (np.asarray(b) / np.asarray(a), np.abs(a)) if relative else (1.0, 1.0)
-        noise_a, noise_b = variance_a * share**2, np.asarray(variance_b)
-        error = np.sqrt(noise_a / n_a + noise_b / n_b) / scale
-        effect = (np.asarray(b) - a) / (a if relative else 1.0)
-        degrees = welch_degrees(noise_a, n_a, noise_b, n_b) if small_sample else np.inf
+        error = np.sqrt(variance_a * share**2 / n_a + variance_b / n_b) / scale
+        effect = (np.asarray(b) - a - shift) / (a if relative else 1.0)
+        degrees = welch_degrees(variance_a, n_a, variance_b, n_b) if small_sample else np.inf
     return Estimate(_plain(effect), _plain(error), a, b, n_a + n_b, degrees, relative)

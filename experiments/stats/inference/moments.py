@@ -21,7 +21,7 @@ class Moments:
 
     Sums that are int or Decimal, as a database returns them, are centred exactly. Float sums lose about
     mean²/variance · 1e-16 of the variance, relatively: where values are far from zero with a small spread, subtract a
-    constant from every y of both arms first; differences do not change. Arrays are many experiments at once, in float64.
+    constant from all y of both arms first; differences do not change. Arrays are many experiments at once, in float64.
 
     Args:
         n: units, >= 0; a scalar or an array, as the sums.

@@ -46,7 +46,8 @@ class Readout:
         method: the one used, never ``default``.
         looks: a result a look, for the chart.
         effect, low, high: today's, in the unit of the plan; the interval at 1 − alpha/comparisons.
-        relative_effect, relative_low, relative_high: the same over the control's mean; nan where that is 0.
+        relative_effect, relative_low, relative_high: the same over the control's observed mean, so that both intervals
+            agree on 0; nan where it is 0. A plan with ``relative`` counts the noise of that mean as well.
         p_value: valid under the method's looks; 1 where it may not speak yet; None for ``bayesian``.
         probability_to_beat, expected_loss: posterior under the plan's prior.
         srm: None where nothing was counted.
