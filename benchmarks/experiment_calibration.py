@@ -24,7 +24,8 @@ from benchmarks.experiment_worlds import WORLDS, World, spending_before_and_afte
 from experiments.stats.inference import AnalysisPlan, Look, Moments, SwitchbackSlots, analyse
 from experiments.stats.inference.boundaries import spending_bounds
 from experiments.stats.inference.confidence_sequence import sequence_multiplier
-from experiments.stats.inference.estimates import Estimate, cuped_difference, difference_of_means, ratio_of_sums
+from experiments.stats.inference.estimate import Estimate
+from experiments.stats.inference.estimates import cuped_difference, difference_of_means, ratio_of_sums
 from experiments.stats.inference.msprt import mixture_half_width
 from experiments.stats.inference.srm import SRM_ALPHA, chi_square_p_value, log_e_values
 from experiments.stats.inference.switchback import switchback_difference

@@ -3,9 +3,9 @@
 ``analyse(plan, looks)`` does all in one; the parts stand by themselves. A look is the cumulative moments of both arms.
 """
 
-from experiments.stats.inference.analysis import analyse, analyse_family
+from experiments.stats.inference.analysis import analyse, analyse_family, watch_guardrail
+from experiments.stats.inference.estimate import Estimate
 from experiments.stats.inference.estimates import (
-    Estimate,
     cuped_difference,
     difference_of_means,
     difference_of_proportions,
@@ -29,7 +29,8 @@ from experiments.stats.inference.sentences import sentence
 from experiments.stats.inference.spending import SPENDING
 from experiments.stats.inference.srm import SrmResult, check_sample_ratio
 from experiments.stats.inference.stopping import DECISIONS
-from experiments.stats.inference.switchback import SwitchbackSlots
+from experiments.stats.inference.switchback import SwitchbackSlots, randomisation_p_value, switchback_difference
+from experiments.stats.inference.winsor import cap_from_history, winsorised
 
 __all__ = [
     "CORRECTIONS",
@@ -52,6 +53,7 @@ __all__ = [
     "adjusted_p_values",
     "analyse",
     "analyse_family",
+    "cap_from_history",
     "check_guardrail",
     "check_sample_ratio",
     "cuped_difference",
@@ -63,7 +65,11 @@ __all__ = [
     "inflation_factor",
     "minimum_detectable_effect",
     "paired_difference",
+    "randomisation_p_value",
     "ratio_of_sums",
     "sample_size",
     "sentence",
+    "switchback_difference",
+    "watch_guardrail",
+    "winsorised",
 ]

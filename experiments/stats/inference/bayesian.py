@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from experiments.stats.inference.estimate import plain
+
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
@@ -59,9 +61,4 @@ def posterior_of(
     z = gain / sd
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     loss = np.maximum(sd * density - gain * ndtr(-z), 0.0)
-    return Posterior(*(_plain(v) for v in (mean, sd, ndtr(z), loss, loss + gain)))
-
-
-def _plain(value: Any) -> Any:
-    array = np.asarray(value, dtype=float)
-    return array if array.ndim else float(array)
+    return Posterior(*(plain(v) for v in (mean, sd, ndtr(z), loss, loss + gain)))

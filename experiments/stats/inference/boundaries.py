@@ -5,12 +5,11 @@ tests that went on is carried from look to look on Gauss–Legendre nodes; what 
 stop there. Source: Armitage, McPherson, Rowe (1969); Jennison, Turnbull (2000), ch. 19.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 from scipy.special import ndtr
 
@@ -77,13 +76,13 @@ def _nodes(start: float, stop: float, spread: float) -> tuple[Floats, Floats]:
 
 
 def spending_bounds(
-    information: Sequence[float],
+    information: ArrayLike,
     *,
     alpha: float = 0.05,
     sides: int = 2,
     family: str = "obrien_fleming",
     parameter: float | None = None,
-    time: Sequence[float] | None = None,
+    time: ArrayLike | None = None,
 ) -> Floats:
     """Return the critical |z| (or z) of each look so that the error used by then is what the family allows.
 
@@ -99,10 +98,10 @@ def spending_bounds(
         ValueError: where information does not rise or a number is out of range.
     """
     shares = np.asarray(information if time is None else time, dtype=float)
-    looks = _checked_information(information)
+    looks = checked_information(information)
     if shares.shape != looks.shape or np.any(np.diff(shares) < 0):
         raise ValueError(f"time: got {shares.tolist()}; give one share of the horizon for each look, not falling")
-    _check_sides(sides)
+    check_sides(sides)
     return np.array(_spending_bounds(tuple(looks), alpha, sides, family, parameter, tuple(shares)))
 
 
@@ -127,7 +126,7 @@ def _bound_for(state: Continuation, information: float, error: float, drift: flo
         return np.inf
 
     def surplus(z: float) -> float:
-        return np.log(max(state.above(z, information, drift), 1e-300)) - np.log(error)
+        return float(np.log(max(state.above(z, information, drift), 1e-300) / error))
 
     low = -HIGHEST_BOUND
     if surplus(low) <= 0:
@@ -136,7 +135,7 @@ def _bound_for(state: Continuation, information: float, error: float, drift: flo
 
 
 def crossing_probabilities(
-    information: Sequence[float], upper: Sequence[float], *, lower: Sequence[float] | None = None, drift: float = 0.0
+    information: ArrayLike, upper: ArrayLike, *, lower: ArrayLike | None = None, drift: float = 0.0
 ) -> tuple[Floats, Floats]:
     """Return the chance of stopping above and below at each look: two arrays (look,).
 
@@ -146,103 +145,23 @@ def crossing_probabilities(
         lower: (look,) z bounds; −upper unless given.
         drift: θ, with E[z] = θ·√information.
     """
-    looks = _checked_information(information)
+    looks = checked_information(information)
     floor = -np.asarray(upper, dtype=float) if lower is None else np.asarray(lower, dtype=float)
     state, above, below = Continuation.start(), [], []
-    for point, low, high in zip(looks, floor, upper, strict=True):
+    for point, low, high in zip(looks, floor, np.asarray(upper, dtype=float), strict=True):
         above.append(state.above(high, point, drift))
         below.append(state.below(low, point, drift))
         state = state.go_on(low, high, point, drift)
     return np.array(above), np.array(below)
 
 
-def classical_constant(looks: int, *, alpha: float = 0.05, sides: int = 2, shape: float = 0.0) -> float:
-    """Return c of the Wang–Tsiatis bounds z_k = c·(k/K)^(shape − 1/2) at K equally spaced looks.
-
-    ``shape=0`` is O'Brien and Fleming (1979), ``shape=0.5`` Pocock (1977). Source: Wang, Tsiatis (1987).
-    """
-    _check_sides(sides)
-    if looks < 1:
-        raise ValueError(f"looks: got {looks}; give one or more")
-    information = np.arange(1, looks + 1) / looks
-
-    def surplus(constant: float) -> float:
-        upper = constant * information ** (shape - 0.5)
-        lower = -upper if sides == 2 else np.full(looks, -np.inf)
-        above, _ = crossing_probabilities(information, upper, lower=lower)
-        return float(above.sum()) - alpha / sides
-
-    return float(optimize.brentq(surplus, 0.05, 10.0, xtol=1e-12))
-
-
-@dataclass(frozen=True, slots=True)
-class FutilityDesign:
-    """Hold non-binding futility bounds: z below which the hoped-for effect is no longer likely to be found.
-
-    Args:
-        lower: (look,) z; −inf where nothing can be spent; at the last look the efficacy bound.
-        drift: θ = effect·√information unit, at which the power is 1 − beta.
-    """
-
-    lower: Floats
-    drift: float
-
-
-def futility_bounds(
-    information: Sequence[float],
-    upper: Sequence[float],
-    *,
-    beta: float = 0.2,
-    family: str = "obrien_fleming",
-    parameter: float | None = None,
-) -> FutilityDesign:
-    """Return non-binding lower bounds of a one-sided test that spend beta; alpha holds whether they are kept or not.
-
-    Under drift θ the chance to fall below is what the family allows at each look; θ is the one for which both bounds
-    meet at the last look.
-
-    Source: Pampallona, Tsiatis, Kim (2001); DeMets, Ware (1982).
-    """
-    looks = _checked_information(information)
-    shares = looks / looks[-1]
-    allowed = np.atleast_1d(spent(family, beta, shares, parameter))
-    efficacy = np.asarray(upper, dtype=float)
-
-    def gap(drift: float) -> float:
-        return float(_lower_bounds(looks, efficacy, allowed, drift)[-1] - efficacy[-1])
-
-    scale = 1 / np.sqrt(looks[-1])
-    drift = optimize.brentq(gap, 0.05 * scale, 12 * scale, xtol=1e-12 * scale)
-    return FutilityDesign(_lower_bounds(looks, efficacy, allowed, drift), float(drift))
-
-
-def _lower_bounds(looks: Floats, upper: Floats, allowed: Floats, drift: float) -> Floats:
-    state, used, bounds = Continuation.start(), 0.0, []
-    for information, high, allowance in zip(looks, upper, allowed, strict=True):
-        error, bound = allowance - used, -np.inf
-        if error >= LEAST_ERROR:
-            bound, used = _lower_bound_for(state, information, error, drift), allowance
-        bounds.append(bound)
-        state = state.go_on(min(bound, high), high, information, drift)
-    return np.array(bounds)
-
-
-def _lower_bound_for(state: Continuation, information: float, error: float, drift: float) -> float:
-    def surplus(z: float) -> float:
-        return np.log(max(state.below(z, information, drift), 1e-300)) - np.log(error)
-
-    if surplus(HIGHEST_BOUND) <= 0:
-        return HIGHEST_BOUND
-    return float(optimize.brentq(surplus, -40.0, HIGHEST_BOUND, xtol=1e-12))
-
-
-def _checked_information(information: Sequence[float]) -> Floats:
+def checked_information(information: ArrayLike) -> Floats:
     looks = np.asarray(information, dtype=float)
     if looks.ndim != 1 or len(looks) == 0 or np.any(looks <= 0) or np.any(np.diff(looks) <= 0):
         raise ValueError(f"information: got {looks.tolist()}; give positive amounts that rise from look to look")
     return looks
 
 
-def _check_sides(sides: int) -> None:
+def check_sides(sides: int) -> None:
     if sides not in (1, 2):
         raise ValueError(f"sides: got {sides}; give 1 or 2")

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr
 
+from experiments.stats.inference.estimate import plain
+
 DEFAULT_TUNING_N = 5000.0
 """Units at which the sequence is tightest where no horizon is planned, as in gbstats."""
 
@@ -41,14 +43,14 @@ def sequence_multiplier(progress: Any, alpha: float, sides: int = 2) -> Any:
     with np.errstate(divide="ignore"):
         two_sided = np.sqrt((1 + 1 / v) * np.log((1 + v) / alpha**2))
     if sides == 2:
-        return _plain(two_sided)
+        return plain(two_sided)
     low, high = np.zeros_like(two_sided), two_sided
     for _ in range(60):
         middle = (low + high) / 2
         with np.errstate(invalid="ignore"):
             reached = _log_e_value(middle, v, 1) >= -np.log(alpha)
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-    return _plain(np.where(v > 0, high, np.inf))
+    return plain(np.where(v > 0, high, np.inf))
 
 
 def sequence_interval(effect: Any, standard_error: Any, progress: Any, alpha: float, sides: int = 2) -> tuple[Any, Any]:
@@ -58,7 +60,7 @@ def sequence_interval(effect: Any, standard_error: Any, progress: Any, alpha: fl
     """
     half = np.asarray(sequence_multiplier(progress, alpha, sides)) * np.asarray(standard_error, dtype=float)
     half = np.where(np.isnan(half), np.inf, half)
-    return _plain(effect - half), _plain(effect + half)
+    return plain(effect - half), plain(effect + half)
 
 
 def sequence_p_value(z: Any, progress: Any, alpha: float, sides: int = 2) -> Any:
@@ -70,7 +72,7 @@ def sequence_p_value(z: Any, progress: Any, alpha: float, sides: int = 2) -> Any
     """
     _check_sides(sides)
     v = mixture_scale(alpha) * np.asarray(progress, dtype=float)
-    return _plain(np.exp(np.minimum(-_log_e_value(np.asarray(z, dtype=float), v, sides), 0.0)))
+    return plain(np.exp(np.minimum(-_log_e_value(np.asarray(z, dtype=float), v, sides), 0.0)))
 
 
 def _log_e_value(z: Any, v: Any, sides: int) -> Any:
@@ -81,8 +83,3 @@ def _log_e_value(z: Any, v: Any, sides: int) -> Any:
 def _check_sides(sides: int) -> None:
     if sides not in (1, 2):
         raise ValueError(f"sides: got {sides}; give 1 or 2")
-
-
-def _plain(value: Any) -> Any:
-    array = np.asarray(value, dtype=float)
-    return array if array.ndim else float(array)

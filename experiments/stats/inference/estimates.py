@@ -1,91 +1,19 @@
-"""Effects and their standard errors from sufficient statistics: means, CUPED, ratios, clusters, pairs."""
+"""Effects and their standard errors from sufficient statistics: means, shares, ratios, clusters, CUPED, pairs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from experiments.stats.inference.estimate import Estimate, plain
 from experiments.stats.inference.moments import Moments
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Hold the effect of a treatment against control with its standard error.
-
-    Args:
-        effect: treatment − control, in the metric's unit; over the control's mean where ``relative``.
-        standard_error: of the effect, same unit.
-        control_mean, treatment_mean: the metric in each arm, not adjusted.
-        n: units analysed in both arms (clusters, pairs or blocks where these are the units).
-        degrees_of_freedom: of Student's t; inf for the normal distribution.
-        relative: whether the effect is a share of the control's mean.
-        variance_reduction: share of the variance that the adjustment took away; 0 without one.
-
-    All are floats, or arrays of one shape where many experiments are estimated at once.
-    """
-
-    effect: Any
-    standard_error: Any
-    control_mean: Any
-    treatment_mean: Any
-    n: Any
-    degrees_of_freedom: Any = np.inf
-    relative: bool = False
-    variance_reduction: Any = 0.0
-
-    @property
-    def z(self) -> Any:
-        """The effect in standard errors, moved to the normal scale where t has few degrees of freedom."""
-        return normal_score(self.effect, self.standard_error, self.degrees_of_freedom)
-
-    def p_value(self, null: float = 0.0) -> Any:
-        """Two-sided p-value of the fixed test that the effect is ``null``: valid at one look chosen in advance."""
-        score = np.abs(normal_score(self.effect - null, self.standard_error, self.degrees_of_freedom))
-        return _plain(2 * stats.norm.sf(score))
-
-    def interval(self, level: float = 0.95) -> tuple[Any, Any]:
-        """Interval of the fixed test: covers at one look chosen in advance."""
-        half = _t_quantile((1 - level) / 2, self.degrees_of_freedom) * self.standard_error
-        return _plain(self.effect - half), _plain(self.effect + half)
-
-
-def normal_score(effect: Any, standard_error: Any, degrees_of_freedom: Any = np.inf) -> Any:
-    """Return the z with the tail of t = effect/standard_error; 0 where the standard error is not known (nan).
-
-    A zero standard error with a zero effect is 0; with another effect it is ±inf.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.nan_to_num(
-            np.asarray(effect, dtype=float) / np.asarray(standard_error, dtype=float),
-            nan=0.0,
-            posinf=np.inf,
-            neginf=-np.inf,
-        )
-    degrees = np.nan_to_num(np.asarray(degrees_of_freedom, dtype=float), nan=1.0, posinf=np.inf)
-    if np.all(np.isinf(degrees)):
-        return _plain(t)
-    tail = stats.t.sf(np.abs(t), degrees)
-    far = np.abs(t) / np.sqrt(1 + np.abs(t) / degrees)  # where the tail underflows only the sign matters
-    score = np.where(tail > 0, stats.norm.isf(np.maximum(tail, 1e-300)), far)
-    return _plain(np.sign(t) * np.where(np.isinf(degrees), np.abs(t), score))
-
-
-def _t_quantile(tail: float, degrees_of_freedom: Any) -> Any:
-    degrees = np.asarray(degrees_of_freedom, dtype=float)
-    return np.where(np.isinf(degrees), stats.norm.isf(tail), stats.t.isf(tail, np.where(np.isinf(degrees), 1, degrees)))
-
-
-def _plain(value: Any) -> Any:
-    array = np.asarray(value, dtype=float)
-    return array if array.ndim else float(array)
 
 
 def welch_degrees(control_variance: Any, control_n: Any, treatment_variance: Any, treatment_n: Any) -> Any:
     """Degrees of freedom of two means with unequal variances. Source: Welch (1947)."""
     a, b = control_variance / control_n, treatment_variance / treatment_n
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _plain((a + b) ** 2 / (a**2 / (control_n - 1) + b**2 / (treatment_n - 1)))
+        return plain((a + b) ** 2 / (a**2 / (control_n - 1) + b**2 / (treatment_n - 1)))
 
 
 def difference_of_means(
@@ -150,7 +78,7 @@ def cuped_difference(
     Source: Deng, Xu, Kohavi, Walker (2013), Improving the Sensitivity of Online Controlled Experiments by Utilizing
     Pre-Experiment Data.
     """
-    plain = difference_of_means(control, treatment, relative=relative, small_sample=small_sample)
+    unadjusted = difference_of_means(control, treatment, relative=relative, small_sample=small_sample)
     theta = pooled_theta(control, treatment)
     adjusted = _compare(
         (control.mean, _adjusted_variance(control, theta), control.n),
@@ -160,8 +88,8 @@ def cuped_difference(
         small_sample=small_sample,
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        reduction = 1 - (np.asarray(adjusted.standard_error) / np.asarray(plain.standard_error)) ** 2
-    return replace(adjusted, variance_reduction=_plain(np.nan_to_num(reduction)))
+        reduction = 1 - (np.asarray(adjusted.standard_error) / np.asarray(unadjusted.standard_error)) ** 2
+    return replace(adjusted, variance_reduction=plain(np.nan_to_num(reduction)))
 
 
 def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: bool = True) -> Estimate:
@@ -179,14 +107,14 @@ def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: b
     with np.errstate(divide="ignore", invalid="ignore"):
         reduction = np.nan_to_num(1 - np.asarray(variance) / np.asarray(unpaired))
     return Estimate(
-        _plain((b - a) / (a if relative else 1.0)),
-        _plain(error),
+        plain((b - a) / (a if relative else 1.0)),
+        plain(error),
         a,
         b,
         n,
         n - 1 if small_sample else np.inf,
         relative,
-        _plain(reduction),
+        plain(reduction),
     )
 
 
@@ -195,7 +123,7 @@ def pooled_theta(control: Moments, treatment: Moments) -> Any:
     both = control + treatment
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.asarray(both.covariance) / np.asarray(both.variance_x)
-    return _plain(np.where(np.asarray(both.variance_x) > 0, slope, 0.0))
+    return plain(np.where(np.asarray(both.variance_x) > 0, slope, 0.0))
 
 
 def _adjusted_variance(arm: Moments, theta: Any) -> Any:
@@ -204,7 +132,7 @@ def _adjusted_variance(arm: Moments, theta: Any) -> Any:
 
 def _ratio(arm: Moments) -> tuple[Any, Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = _plain(np.asarray(arm.sum_y, dtype=float) / np.asarray(arm.sum_x, dtype=float))
+        ratio = plain(np.asarray(arm.sum_y, dtype=float) / np.asarray(arm.sum_x, dtype=float))
         variance = arm.variance + ratio**2 * arm.variance_x - 2 * ratio * arm.covariance
         return ratio, np.maximum(variance, 0.0) / np.asarray(arm.mean_x) ** 2
 
@@ -225,4 +153,4 @@ def _compare(
         error = np.sqrt(variance_a * share**2 / n_a + variance_b / n_b) / scale
         effect = (np.asarray(b) - a - shift) / (a if relative else 1.0)
         degrees = welch_degrees(variance_a, n_a, variance_b, n_b) if small_sample else np.inf
-    return Estimate(_plain(effect), _plain(error), a, b, n_a + n_b, degrees, relative)
+    return Estimate(plain(effect), plain(error), a, b, n_a + n_b, degrees, relative)

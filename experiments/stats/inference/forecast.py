@@ -22,12 +22,12 @@ def remaining_days(plan: AnalysisPlan, z: Floats, progress: Progress, days: Floa
     """
     if plan.has_horizon:
         share = float(progress.time[-1])
-        to_horizon = days[-1] * (1 / share - 1) if share > 0 else None
-        if to_horizon is None:
+        if share <= 0:
             return None
+        to_horizon = float(days[-1] * (1 / share - 1))
         if plan.chosen_method == GROUP_SEQUENTIAL and progress.ready[-1]:
             return min(to_horizon, _to_bound(plan, z, progress, days))
-        return float(to_horizon)
+        return to_horizon
     if not progress.ready[-1]:
         return None
     factor = np.geomspace(1.0, 1 + FARTHEST, 400)

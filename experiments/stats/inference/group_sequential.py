@@ -1,10 +1,9 @@
 """Read a test that spends its error over planned looks: bounds, repeated intervals, adjusted p-value and estimate."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from experiments.stats.inference.boundaries import Continuation, spending_bounds
@@ -50,16 +49,14 @@ class StagewiseResult:
     high: float
 
 
-def first_crossing(z: Sequence[float], bounds: Sequence[float], sides: int = 2) -> int | None:
+def first_crossing(z: ArrayLike, bounds: ArrayLike, sides: int = 2) -> int | None:
     """Return the index of the first look at which the bound is reached, or None."""
     score = np.abs(np.asarray(z, dtype=float)) if sides == 2 else np.asarray(z, dtype=float)
     reached = score >= np.asarray(bounds, dtype=float)
     return int(np.argmax(reached)) if reached.any() else None
 
 
-def repeated_intervals(
-    effect: Sequence[float], standard_error: Sequence[float], bounds: Sequence[float]
-) -> tuple[Floats, Floats]:
+def repeated_intervals(effect: ArrayLike, standard_error: ArrayLike, bounds: ArrayLike) -> tuple[Floats, Floats]:
     """Return effect ± bound·standard error at each look: together they cover with 1 − alpha, stopped or not.
 
     Source: Jennison, Turnbull (1989).
@@ -69,9 +66,7 @@ def repeated_intervals(
     return np.asarray(effect, dtype=float) - half, np.asarray(effect, dtype=float) + half
 
 
-def repeated_p_value(
-    z: Sequence[float], information: Sequence[float], time: Sequence[float], plan: SpendingPlan
-) -> float:
+def repeated_p_value(z: ArrayLike, information: ArrayLike, time: ArrayLike, plan: SpendingPlan) -> float:
     """Return the least alpha at which the plan would have crossed a bound by now: valid at any look.
 
     Source: Jennison, Turnbull (2000), section 9.5.
@@ -81,8 +76,7 @@ def repeated_p_value(
 
     def excess(log_alpha: float) -> float:
         wanted = SpendingPlan(float(np.exp(log_alpha)), plan.sides, plan.family, plan.parameter)
-        gaps = score - wanted.bounds(looks, shares)
-        return float(np.max(gaps))
+        return float(np.clip(np.max(score - wanted.bounds(looks, shares)), -50.0, 50.0))
 
     most = np.log(0.999999)
     if excess(most) < 0:
@@ -95,8 +89,8 @@ def repeated_p_value(
 def stagewise_result(
     z: float,
     standard_error: float,
-    information: Sequence[float],
-    bounds: Sequence[float],
+    information: ArrayLike,
+    bounds: ArrayLike,
     *,
     alpha: float = 0.05,
     sides: int = 2,

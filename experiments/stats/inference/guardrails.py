@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.stats.inference.confidence_sequence import sequence_interval, sequence_p_value
-from experiments.stats.inference.estimates import Estimate
+from experiments.stats.inference.estimate import Estimate
 
 LEAST_UNITS = 100
 """Units in both arms before a guardrail may stop: the sequence is asymptotic."""

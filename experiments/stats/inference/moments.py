@@ -117,7 +117,7 @@ def _covariance(count: Any, first: Any, second: Any, product: Any) -> Any:
             return np.where(number > 1, (product - first * second / number) / (number - 1), np.nan)
     if count < 2:
         return float("nan")
-    number, a, b, ab = (
+    exact, a, b, ab = (
         Fraction(value.item() if isinstance(value, np.generic) else value) for value in (count, first, second, product)
     )
-    return float((ab - a * b / number) / (number - 1))
+    return float((ab - a * b / exact) / (exact - 1))

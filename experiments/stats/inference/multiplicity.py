@@ -22,7 +22,7 @@ def adjusted_p_values(p_values: ArrayLike, correction: str = "holm") -> NDArray[
 
     Source: Holm (1979); Benjamini, Hochberg (1995).
     """
-    p = np.asarray(p_values, dtype=float)
+    p: NDArray[np.float64] = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
         raise ValueError(f"p_values: got {p.tolist()}; give a list of numbers between 0 and 1")
     if correction not in CORRECTIONS:
@@ -31,7 +31,7 @@ def adjusted_p_values(p_values: ArrayLike, correction: str = "holm") -> NDArray[
     if correction == "none" or count == 0:
         return p.copy()
     if correction == "bonferroni":
-        return np.minimum(p * count, 1.0)
+        return np.asarray(np.minimum(p * count, 1.0))
     order: Any = np.argsort(p)
     rank = np.arange(count)
     if correction == "holm":

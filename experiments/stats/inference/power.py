@@ -1,8 +1,7 @@
 """Before a test: how many units it needs, what it can find, how long it runs."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from experiments.stats.inference.boundaries import crossing_probabilities, spending_bounds
@@ -88,7 +87,7 @@ def design_effect(cluster_size: float, intraclass_correlation: float, *, size_va
 
 
 def inflation_factor(
-    time: Sequence[float],
+    time: ArrayLike,
     *,
     alpha: float = 0.05,
     power: float = 0.8,
@@ -110,7 +109,7 @@ def inflation_factor(
         return float(above.sum()) - power
 
     drift = optimize.brentq(missing, 0.5 * fixed, 3 * fixed, xtol=1e-10)
-    return float((drift / fixed) ** 2 * time[-1])
+    return float((drift / fixed) ** 2 * np.asarray(time, dtype=float)[-1])
 
 
 def _unit_factor(alpha: float, power: float, sides: int, treatment_share: float, correlation: float) -> float:

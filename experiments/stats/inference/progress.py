@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.stats.inference.estimate import Estimate
 from experiments.stats.inference.estimates import (
-    Estimate,
     cuped_difference,
     difference_of_means,
     paired_difference,
@@ -18,8 +18,8 @@ from experiments.stats.inference.switchback import switchback_difference
 
 Floats = NDArray[np.float64]
 LEAST_STEP = 0.1
-"""Where clusters' information, as estimated, stands still, it is taken to grow by this part of the days' share. Less
-correlated looks make wider bounds, so this errs to the safe side."""
+"""Where information stands still (clusters whose spread looks larger, visitors who only return), it is taken to grow by
+this part of the days' growth. Less correlated looks make wider bounds, so this errs to the safe side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +57,54 @@ def progress_of(plan: AnalysisPlan, looks: Sequence[Look], estimates: Sequence[E
     error = np.array([float(estimate.standard_error) for estimate in estimates])
     ready = np.isfinite(error) & (error > 0) & (plan.is_clustered | (units >= plan.least_units))
     time = _time(plan, days, units)
-    if not plan.is_clustered:
-        return Progress(_visitor_information(looks), time, units / plan.sequence_n, ready)
-    information = _cluster_information(days, error, ready)
-    first = information[ready][0] if ready.any() else 1.0
-    # Tuned for the information of half the horizon; without one, for four times that of the first look.
-    halfway = first * (max(plan.planned_days / 2 / days[ready][0], 1.0) if plan.planned_days and ready.any() else 4.0)
-    return Progress(information, time, information / halfway, ready)
+    if plan.is_clustered:
+        information = _rising(days, _inverse_square(error), ready)
+        return Progress(information, time, information / _halfway(plan, days, information, ready), ready)
+    return Progress(_rising(days, _pairs_of_units(looks), ready), time, units / plan.sequence_n, ready)
 
 
 def _time(plan: AnalysisPlan, days: Floats, units: Floats) -> Floats:
     if not plan.has_horizon:
         return np.full(len(days), np.nan)
-    time = np.zeros(len(days))
-    if plan.planned_n is not None and not plan.is_clustered:
+    if plan.planned_n is None or plan.is_clustered:
+        time = days / float(plan.planned_days or 1)
+    else:
         time = units / plan.planned_n
         if plan.planned_days is not None:
             time = np.where(days >= plan.planned_days, 1.0, time)
-    elif plan.planned_days is not None:
-        time = days / plan.planned_days
     return np.asarray(np.maximum.accumulate(np.minimum(time, 1.0)))
 
 
-def _visitor_information(looks: Sequence[Look]) -> Floats:
+def _pairs_of_units(looks: Sequence[Look]) -> Floats:
     """Return n_a·n_b/(n_a + n_b): the variance of a difference of means is inverse to it."""
-    arms = np.array(
-        [
-            (float(look.control.n), float(look.treatment.n))
-            for look in looks  # type: ignore[union-attr]
-        ]
-    )
+    arms = [(look.control, look.treatment) for look in looks]
+    control, treatment = (np.array([float(arm.n) if arm else 0.0 for arm in side]) for side in zip(*arms, strict=True))
+    return np.asarray(control * treatment / np.maximum(control + treatment, 1.0))
+
+
+def _inverse_square(error: Floats) -> Floats:
+    """Return 1/standard error². Means of the same clusters over more days move with independent increments in it: the
+    covariance of the means of j and of k > j days is the variance of the latter."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        information = np.nan_to_num(arms[:, 0] * arms[:, 1] / arms.sum(1))
-    return np.asarray(np.maximum.accumulate(information))
+        return np.asarray(np.nan_to_num(error**-2.0, posinf=0.0))
 
 
-def _cluster_information(days: Floats, error: Floats, ready: NDArray[np.bool_]) -> Floats:
-    """Return 1/standard error², made to rise. Means of the same clusters over more days move with independent
-    increments in it: cov(mean of j days, mean of k > j days) is the variance of the latter."""
+def _rising(days: Floats, raw: Floats, ready: NDArray[np.bool_]) -> Floats:
+    """Return the information of the looks that are ready, made to rise; 0 before the first."""
     information = np.zeros(len(days))
-    before, day_before = 0.0, 0.0
+    before, day_before = 0.0, 1.0
     for index in np.flatnonzero(ready):
-        least = before * (1 + LEAST_STEP * (days[index] - day_before) / max(day_before, 1.0))
-        before, day_before = max(error[index] ** -2.0, least), days[index]
+        least = before * (1 + LEAST_STEP * (days[index] - day_before) / day_before)
+        before, day_before = max(raw[index], least), days[index]
         information[index] = before
     return np.asarray(np.maximum.accumulate(information))
+
+
+def _halfway(plan: AnalysisPlan, days: Floats, information: Floats, ready: NDArray[np.bool_]) -> float:
+    """Return the information that a sequence of clusters is tuned for: half of the horizon's, guessed from the first
+    look that is ready; without a horizon, four times that look's."""
+    if not ready.any():
+        return 1.0
+    first = int(np.argmax(ready))
+    growth = 4.0 if plan.planned_days is None else max(plan.planned_days / 2 / days[first], 1.0)
+    return float(information[first] * growth)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.stats.inference.estimates import Estimate
+from experiments.stats.inference.estimate import Estimate
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from experiments.stats.inference import plan as names
-from experiments.stats.inference.confidence_sequence import sequence_multiplier, sequence_p_value
+from experiments.stats.inference.confidence_sequence import mixture_scale, sequence_multiplier, sequence_p_value
 from experiments.stats.inference.group_sequential import SpendingPlan, repeated_p_value
 from experiments.stats.inference.msprt import always_valid_p_values, mixture_half_width
 from experiments.stats.inference.plan import AnalysisPlan
@@ -56,36 +56,39 @@ def _msprt(plan: AnalysisPlan, track: Track) -> Verdict:
 
 
 def _usual_effect(track: Track, plan: AnalysisPlan) -> float:
-    """Take τ² = ρ²·σ² of the confidence sequence from the first look that can be read: σ²/n is its variance."""
+    """Take τ² = ρ²·σ², as the confidence sequence does, from the standard error of the first look that is ready."""
     if not track.progress.ready.any():
         return 1.0
     first = int(np.argmax(track.progress.ready))
-    from experiments.stats.inference.confidence_sequence import mixture_scale
-
     v = mixture_scale(plan.level) * track.progress.tuned[first]
     return float(track.standard_error[first] * np.sqrt(v))
 
 
 def _group_sequential(plan: AnalysisPlan, track: Track) -> Verdict:
     spending = SpendingPlan(plan.level, plan.sides, plan.spending, plan.spending_parameter)
-    information, time = track.progress.information, track.progress.time
+    progress, used = track.progress, used_looks(track.progress)
     bounds = np.full(len(track.z), np.inf)
-    used = used_looks(track.progress)
     if not len(used):
         return Verdict(bounds, 1.0)
-    bounds[used] = spending.bounds(information[used], time[used])
-    return Verdict(bounds, repeated_p_value(track.z[used], information[used], time[used], spending))
+    information, time = progress.information[used], progress.time[used]
+    bounds[used] = _carried(spending.bounds(information, time), time)
+    return Verdict(bounds, repeated_p_value(track.z[used], information, time, spending))
+
+
+def _carried(bounds: Floats, time: Floats) -> Floats:
+    """Give a look at which no time has passed, so that nothing new is spent, the bound of the one before."""
+    carried = bounds.copy()
+    for index in range(1, len(carried)):
+        if time[index] <= time[index - 1]:
+            carried[index] = carried[index - 1]
+    return carried
 
 
 def used_looks(progress: Progress) -> NDArray[np.int64]:
-    """Return the looks that may test: those with new information, up to the horizon's."""
-    before = np.r_[0.0, progress.information[:-1]]
-    rising = progress.ready & (progress.information > before * (1 + 1e-9))
-    # A look that was not ready is no look: compare with the last that was.
-    final = np.flatnonzero(progress.time >= 1)
-    if len(final):
-        rising[final[0] + 1 :] = False
-    return np.flatnonzero(rising)
+    """Return the looks that may test: those that are ready, up to the horizon's."""
+    final = np.flatnonzero((progress.time >= 1) & progress.ready)
+    used = np.flatnonzero(progress.ready)
+    return used[used <= final[0]] if len(final) else used
 
 
 def _half_sequence(plan: AnalysisPlan, track: Track) -> Verdict:
