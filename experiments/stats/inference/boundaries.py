@@ -102,6 +102,7 @@ def spending_bounds(
     if shares.shape != looks.shape or np.any(np.diff(shares) < 0):
         raise ValueError(f"time: got {shares.tolist()}; give one share of the horizon for each look, not falling")
     check_sides(sides)
+    check_alpha(alpha)
     return np.array(_spending_bounds(tuple(looks), alpha, sides, family, parameter, tuple(shares)))
 
 
@@ -160,6 +161,11 @@ def checked_information(information: ArrayLike) -> Floats:
     if looks.ndim != 1 or len(looks) == 0 or np.any(looks <= 0) or np.any(np.diff(looks) <= 0):
         raise ValueError(f"information: got {looks.tolist()}; give positive amounts that rise from look to look")
     return looks
+
+
+def check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha: got {alpha}; give an error rate between 0 and 1")
 
 
 def check_sides(sides: int) -> None:

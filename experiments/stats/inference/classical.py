@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import optimize
 
-from experiments.stats.inference.boundaries import check_sides, crossing_probabilities
+from experiments.stats.inference.boundaries import check_alpha, check_sides, crossing_probabilities
 
 
 def classical_constant(looks: int, *, alpha: float = 0.05, sides: int = 2, shape: float = 0.0) -> float:
@@ -12,6 +12,7 @@ def classical_constant(looks: int, *, alpha: float = 0.05, sides: int = 2, shape
     ``shape=0`` is O'Brien and Fleming (1979), ``shape=0.5`` Pocock (1977). Source: Wang, Tsiatis (1987).
     """
     check_sides(sides)
+    check_alpha(alpha)
     if looks < 1:
         raise ValueError(f"looks: got {looks}; give one or more")
     information = np.arange(1, looks + 1) / looks
