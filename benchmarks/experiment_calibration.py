@@ -11,6 +11,7 @@ import argparse
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -229,6 +230,97 @@ def cluster_table(console: Console, runs: int, seed: int) -> bool:
     return good
 
 
+def futility_table(console: Console, runs: int, seed: int) -> bool:
+    """Print what stopping for futility costs and saves: paths of z at the planned power, O'Brien–Fleming."""
+    rng, shares = np.random.default_rng([seed, 50]), np.arange(1, LOOKS + 1) / LOOKS
+    bounds = spending_bounds(shares, alpha=ALPHA)
+    table = Table(title=f"Futility below 10 % conditional power: {runs:,} runs, {LOOKS} looks")
+    for column in ("true effect", "shown, without", "shown, with", "sample, without", "sample, with"):
+        table.add_column(column)
+    rows = {}
+    for name, drift in (("none", 0.0), ("as planned", POWER_DRIFT)):
+        z = (rng.normal(size=(runs, LOOKS)) / np.sqrt(LOOKS) + drift / LOOKS).cumsum(1) / np.sqrt(shares)
+        rows[name] = (*stopping(z, bounds), *stopping_with_futility(z, shares, bounds))
+        plain, sample, kept, shorter = rows[name]
+        table.add_row(name, f"{plain:.3f}", f"{kept:.3f}", f"{sample:.2f}", f"{shorter:.2f}")
+    console.print(table)
+    return rows["none"][2] <= HIGHEST_FALSE_POSITIVES and rows["as planned"][2] >= 0.70
+
+
+def stopping_with_futility(z: Floats, shares: Floats, bounds: Floats) -> tuple[float, float]:
+    """Return what ``stopping`` does for tests that also stop where the better of trend and plan has < 10 % left."""
+    left, fixed = 1 - shares, stats.norm.isf(ALPHA / 2)
+    best = np.abs(z)
+    theta = np.maximum(best / np.sqrt(shares), POWER_DRIFT)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = stats.norm.cdf((best * np.sqrt(shares) + theta * left - fixed) / np.sqrt(left))
+    futile = (power < 0.1) & (shares >= 0.25) & (shares < 1)
+    first = np.where((best >= bounds).any(1), (best >= bounds).argmax(1), LOOKS)
+    given_up = np.where(futile.any(1), futile.argmax(1), LOOKS)
+    used = np.minimum(np.minimum(first, given_up) + 1, LOOKS) / LOOKS
+    return float((first < given_up).mean()), float(used.mean())
+
+
+def daily_designs_table(console: Console, runs: int, seed: int) -> bool:
+    """Print false positives of whole read-outs, looked at every day of four weeks, where units are seen longer."""
+    table = Table(title=f"`analyse` every day of 28 days, no effect: {runs:,} runs, nominal 5 %")
+    methods = ("group_sequential", "always_valid", "half_sequence")
+    for column in ("design", *methods):
+        table.add_column(column)
+    good, margin = True, 2.6 * float(np.sqrt(0.05 * 0.95 / runs))
+    for name, (draw, plan) in DESIGNS.items():
+        rng, claims = np.random.default_rng([seed, 60]), dict.fromkeys(methods, 0)
+        for _ in range(runs):
+            looks = draw(rng)
+            for method in methods:
+                given = replace(plan, method=method, planned_days=28, futility=None)
+                claims[method] += analyse(given, looks).decision in ("benefit", "harm")
+        table.add_row(name, *(f"{count / runs:.1%}" for count in claims.values()))
+        good &= max(claims.values()) / runs <= HIGHEST_FALSE_POSITIVES + margin
+    console.print(table)
+    return good
+
+
+def sku_days(rng: np.random.Generator) -> list[Look]:
+    """Sixty SKUs, half of them treated: mean sales a day so far, and a level known before as covariate."""
+    level = rng.normal(0, 0.8, 60)
+    sold = (5 + level[:, None] + rng.gamma(2, 0.7, (60, 28))).cumsum(1) / np.arange(1, 29)
+    before, treated = level + rng.normal(0, 0.4, 60), rng.permutation(np.arange(60) % 2 == 1)
+    return [
+        Look(day + 1, *(Moments.of(sold[arm, day], before[arm]) for arm in (~treated, treated))) for day in range(28)
+    ]
+
+
+def pair_days(rng: np.random.Generator) -> list[Look]:
+    """Thirty pairs of SKUs that are alike."""
+    level = rng.normal(0, 1, (30, 1))
+    members = [
+        (level + rng.normal(0, 0.3, (30, 1)) + rng.normal(0, 1, (30, 28))).cumsum(1) / np.arange(1, 29)
+        for _ in range(2)
+    ]
+    pairs = [Moments.of(members[0][:, day], members[1][:, day]) for day in range(28)]
+    return [Look(day + 1, pair, pair) for day, pair in enumerate(pairs)]
+
+
+def switchback_days(rng: np.random.Generator) -> list[Look]:
+    """Hours of a shop whose level lives on, with an arm drawn for every four."""
+    level = lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], rng.normal(size=28 * 24 + 100))[100:]
+    period = np.arange(28 * 24) // 4
+    treated = (rng.random(28 * 6) < 0.5)[period]
+    return [
+        Look(day, slots=SwitchbackSlots(level[: day * 24], treated[: day * 24], period[: day * 24], washout=1))
+        for day in range(1, 29)
+    ]
+
+
+DESIGNS: dict[str, tuple[Callable[[np.random.Generator], list[Look]], AnalysisPlan]] = {
+    "60 SKUs": (sku_days, AnalysisPlan(unit="cluster")),
+    "60 SKUs, CUPED": (sku_days, AnalysisPlan(unit="cluster", cuped=True)),
+    "30 matched pairs": (pair_days, AnalysisPlan(metric="paired")),
+    "switchback, 4 hours": (switchback_days, AnalysisPlan(metric="switchback")),
+}
+
+
 def readout_seconds(console: Console) -> bool:
     """Time the read-out of 100 looks of 100 million exposures from sums, as whole numbers from a database."""
     looks = [
@@ -237,11 +329,11 @@ def readout_seconds(console: Console) -> bool:
             *(
                 Moments(
                     500_000 * day,
-                    1_500_000_00 * day + arm * 9000,
-                    9_000_000_000_00 * day,
-                    1_400_000_00 * day,
-                    8_000_000_000_00 * day,
-                    5_000_000_000_00 * day,
+                    1_500_000 * day + arm * 90,
+                    90_000_000 * day,
+                    1_400_000 * day,
+                    80_000_000 * day,
+                    50_000_000 * day,
                 )
                 for arm in (0, 1)
             ),
@@ -278,6 +370,11 @@ def main() -> None:
         ("CUPED adds 0.25 of power", lambda: cuped_table(console, options.runs, options.seed)),
         ("SRM does not cry wolf", lambda: srm_table(console, options.runs, options.seed)),
         ("clusters at 4 to 6 %", lambda: cluster_table(console, options.runs, options.seed)),
+        ("futility keeps alpha and 0.70 of power", lambda: futility_table(console, options.runs, options.seed)),
+        (
+            "whole read-outs of daily designs",
+            lambda: daily_designs_table(console, max(options.runs // 25, 20), options.seed),
+        ),
         ("read-out under a second", lambda: readout_seconds(console)),
     ]
     if has_peers():

@@ -8,6 +8,9 @@ from scipy.special import ndtr, ndtri
 
 from experiments.stats.inference.estimate import plain
 
+VAGUE = 1e100
+"""Standard error of an estimate that is not known: the posterior is then the prior."""
+
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
@@ -51,7 +54,7 @@ def posterior_of(
     """
     if not prior_sd > 0:
         raise ValueError(f"prior_sd: got {prior_sd}; give how far effects usually are from {prior_mean}, > 0")
-    error = np.maximum(np.nan_to_num(np.asarray(standard_error, dtype=float), nan=1e300), 1e-300)
+    error = np.clip(np.nan_to_num(np.asarray(standard_error, dtype=float), nan=VAGUE), 1 / VAGUE, VAGUE)
     prior_precision, precision = prior_sd**-2.0, error**-2.0
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.maximum(prior_precision + precision, 1e-300)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from experiments.stats.inference import stopping
 from experiments.stats.inference.estimate import Estimate
@@ -84,8 +84,8 @@ def _is_futile_by_power(plan: AnalysisPlan, track: Track) -> bool:
     time = float(track.progress.time[-1])
     if plan.futility is None or not stopping.LEAST_TIME <= time < 1:
         return False
-    final_bound = float(stats.norm.isf(plan.level / plan.sides))
-    hoped = final_bound + float(stats.norm.ppf(PLANNED_POWER))
+    final_bound = float(-ndtri(plan.level / plan.sides))
+    hoped = final_bound + float(ndtri(PLANNED_POWER))
     if plan.minimum_effect is not None:
         hoped = plan.minimum_effect / float(track.standard_error[-1]) / np.sqrt(time)
     return stopping.is_futile_by_power(

@@ -97,24 +97,16 @@ def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: b
 
     var = (s_y² + s_x² − 2·s_xy)/n, with n − 1 degrees of freedom (Student 1908)
     """
-    a, b, n = pairs.mean_x, pairs.mean, pairs.n
-    share = b / a if relative else 1.0
-    variance = pairs.variance + share**2 * pairs.variance_x - 2 * share * pairs.covariance
-    scale = np.abs(a) if relative else 1.0
-    with np.errstate(invalid="ignore"):
-        error = np.sqrt(np.maximum(variance, 0) / np.maximum(n, 1)) / scale
-    unpaired = pairs.variance + share**2 * pairs.variance_x
+    a, b, n = (np.asarray(part, dtype=float) for part in (pairs.mean_x, pairs.mean, pairs.n))
     with np.errstate(divide="ignore", invalid="ignore"):
-        reduction = np.nan_to_num(1 - np.asarray(variance) / np.asarray(unpaired))
+        share, scale = (b / a, np.abs(a)) if relative else (1.0, 1.0)
+        unpaired = pairs.variance + share**2 * pairs.variance_x
+        variance = np.maximum(unpaired - 2 * share * pairs.covariance, 0.0)
+        error, effect = np.sqrt(variance / np.maximum(n, 1)) / scale, (b - a) / (a if relative else 1.0)
+        reduction = np.nan_to_num(1 - variance / unpaired)
+    degrees = n - 1 if small_sample else np.inf
     return Estimate(
-        plain((b - a) / (a if relative else 1.0)),
-        plain(error),
-        a,
-        b,
-        n,
-        n - 1 if small_sample else np.inf,
-        relative,
-        plain(reduction),
+        plain(effect), plain(error), plain(a), plain(b), plain(n), plain(degrees), relative, plain(reduction)
     )
 
 
@@ -146,11 +138,13 @@ def _compare(
     small_sample: bool,
 ) -> Estimate:
     """Join the (metric, variance of a unit, units) of two arms; ``shift`` is taken off the difference."""
-    (a, variance_a, n_a), (b, variance_b, n_b) = control, treatment
+    (a, variance_a, n_a), (b, variance_b, n_b) = (
+        [np.asarray(part, dtype=float) for part in arm] for arm in (control, treatment)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         # A relative effect weighs the control's noise by b/a and divides all by a.
-        share, scale = (np.asarray(b) / np.asarray(a), np.abs(a)) if relative else (1.0, 1.0)
+        share, scale = (b / a, np.abs(a)) if relative else (1.0, 1.0)
         error = np.sqrt(variance_a * share**2 / n_a + variance_b / n_b) / scale
-        effect = (np.asarray(b) - a - shift) / (a if relative else 1.0)
+        effect = (b - a - shift) / (a if relative else 1.0)
         degrees = welch_degrees(variance_a, n_a, variance_b, n_b) if small_sample else np.inf
-    return Estimate(plain(effect), plain(error), a, b, n_a + n_b, degrees, relative)
+    return Estimate(plain(effect), plain(error), plain(a), plain(b), plain(n_a + n_b), degrees, relative)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 from experiments.stats.inference.bayesian import Posterior, posterior_of
 from experiments.stats.inference.estimate import Estimate
@@ -71,4 +71,4 @@ def _reach(estimate: Estimate, bound: float) -> tuple[float, float]:
 def _t_multiplier(bound: float, degrees_of_freedom: float) -> float:
     if not np.isfinite(degrees_of_freedom) or not np.isfinite(bound):
         return bound
-    return float(stats.t.isf(stats.norm.sf(min(bound, FARTHEST_Z)), max(degrees_of_freedom, 1.0)))
+    return float(-stdtrit(max(degrees_of_freedom, 1.0), ndtr(-min(bound, FARTHEST_Z))))

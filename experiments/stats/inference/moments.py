@@ -110,14 +110,15 @@ def _over(total: Any, count: Any) -> Any:
 
 
 def _covariance(count: Any, first: Any, second: Any, product: Any) -> Any:
-    """Centre a sum of products: (Σab − Σa·Σb/n)/(n − 1), exactly where nothing is an array."""
-    if any(isinstance(value, np.ndarray) and value.ndim for value in (count, first, second, product)):
+    """Centre a sum of products: (Σab − Σa·Σb/n)/(n − 1), exactly where all are int or Decimal."""
+    parts = (count, first, second, product)
+    if any(isinstance(part, np.ndarray) and part.ndim for part in parts):
         number = np.asarray(count, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(number > 1, (product - first * second / number) / (number - 1), np.nan)
     if count < 2:
         return float("nan")
-    exact, a, b, ab = (
-        Fraction(value.item() if isinstance(value, np.generic) else value) for value in (count, first, second, product)
-    )
+    if any(isinstance(part, float) for part in parts):
+        return float((float(product) - float(first) * float(second) / float(count)) / (float(count) - 1))
+    exact, a, b, ab = (Fraction(part.item() if isinstance(part, np.generic) else part) for part in parts)
     return float((ab - a * b / exact) / (exact - 1))

@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtri
 
 from experiments.stats.inference.boundaries import crossing_probabilities, spending_bounds
 
@@ -101,7 +102,7 @@ def inflation_factor(
         time: (look,) shares of the planned information, rising to 1.
     """
     bounds = spending_bounds(time, alpha=alpha, sides=sides, family=family, parameter=parameter)
-    fixed = stats.norm.isf(alpha / sides) + stats.norm.ppf(power)
+    fixed = ndtri(power) - ndtri(alpha / sides)
     lower = -bounds if sides == 2 else np.full(len(bounds), -np.inf)
 
     def missing(drift: float) -> float:
@@ -118,7 +119,7 @@ def _unit_factor(alpha: float, power: float, sides: int, treatment_share: float,
             raise ValueError(f"{name}: got {value}; give a share between 0 and 1")
     if not -1 < correlation < 1:
         raise ValueError(f"correlation: got {correlation}; give one between -1 and 1")
-    both = stats.norm.isf(alpha / sides) + stats.norm.ppf(power)
+    both = ndtri(power) - ndtri(alpha / sides)
     return float(both**2 * (1 - correlation**2) * (1 / treatment_share + 1 / (1 - treatment_share)))
 
 

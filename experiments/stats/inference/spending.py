@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 SPENDING = ("obrien_fleming", "pocock", "power", "hwang_shih_decani")
 DEFAULT_EXPONENT = 3.0
@@ -43,7 +43,7 @@ def spent(family: str, alpha: float, time: Any, parameter: float | None = None) 
 def _spent(family: str, alpha: float, share: Any, parameter: float | None) -> Any:
     if family == "obrien_fleming":
         with np.errstate(divide="ignore"):
-            return np.asarray(2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(share)))
+            return np.asarray(2 * ndtr(ndtri(alpha / 2) / np.sqrt(share)))
     if family == "pocock":
         return alpha * np.log1p((np.e - 1) * share)
     if family == "power":

@@ -84,8 +84,8 @@ def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = None, rel
 
     Regresses the period's mean on the treatment and on a level for each region. The variance is Newey and West's over
     the periods of a region, up to ``lag`` periods apart, with weights 1 − l/(lag + 1), or that of independent periods
-    where it is larger: with few periods Newey and West's is often too small (7 days of 4 hours: 7.4 % false positives at
-    5 %, 4.4 % with the larger of the two). Student's t with periods − coefficients degrees of freedom.
+    where it is larger: with few periods Newey and West's is often too small (7 days of 4 hours: 7.4 % false positives
+    at 5 %, 4.4 % with the larger of the two). Student's t with periods − coefficients degrees of freedom.
 
     Args:
         lag: 0 for independent periods; ⌊4·(periods/100)^(2/9)⌋ of a region unless given.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from experiments.stats.inference import plan as names
 from experiments.stats.inference.confidence_sequence import mixture_scale, sequence_multiplier, sequence_p_value
@@ -98,7 +98,7 @@ def _half_sequence(plan: AnalysisPlan, track: Track) -> Verdict:
     p_values = np.asarray(sequence_p_value(track.z, progress.tuned, half, plan.sides))
     final = _final_look(progress)
     if final is not None:
-        bounds[final] = min(bounds[final], stats.norm.isf(half / plan.sides))
+        bounds[final] = min(bounds[final], -ndtri(half / plan.sides))
         p_values[final] = min(p_values[final], _tail(track.z[final], plan.sides))
     return Verdict(bounds, min(2 * _least(p_values, progress.ready), 1.0))
 
@@ -107,12 +107,12 @@ def _fixed(plan: AnalysisPlan, track: Track) -> Verdict:
     bounds, final = np.full(len(track.z), np.inf), _final_look(track.progress)
     if final is None:
         return Verdict(bounds, 1.0)
-    bounds[final] = stats.norm.isf(plan.level / plan.sides)
+    bounds[final] = -ndtri(plan.level / plan.sides)
     return Verdict(bounds, _tail(track.z[final], plan.sides))
 
 
 def _bayesian(plan: AnalysisPlan, track: Track) -> Verdict:
-    bounds = np.where(track.progress.ready, stats.norm.isf(plan.level / plan.sides), np.inf)
+    bounds = np.where(track.progress.ready, -ndtri(plan.level / plan.sides), np.inf)
     return Verdict(bounds, None)
 
 
@@ -122,7 +122,7 @@ def _final_look(progress: Progress) -> int | None:
 
 
 def _tail(z: float, sides: int) -> float:
-    return float(stats.norm.sf(z)) if sides == 1 else float(2 * stats.norm.sf(abs(z)))
+    return float(ndtr(-z)) if sides == 1 else float(2 * ndtr(-abs(z)))
 
 
 def _least(p_values: Floats, ready: NDArray[np.bool_]) -> float:
