@@ -204,6 +204,12 @@ def test_days_on_which_nothing_is_known_yet_say_nothing():
             assert sentence(readout).startswith("Too early to say")
 
 
+def test_a_test_that_ends_without_sales_says_that_too_little_came_in():
+    readout = analyse(AnalysisPlan(planned_days=2), [Look(2, Moments(500, 0, 0), Moments(480, 0, 0))])
+    assert readout.decision == "finished"
+    assert sentence(readout) == "The test is over, and too little came in to say anything."
+
+
 def test_a_day_without_new_visitors_changes_nothing():
     looks = sure_looks(6, 0.05)
     still = [*looks[:4], replace(looks[3], day=5), *[replace(look, day=look.day + 1) for look in looks[4:]]]

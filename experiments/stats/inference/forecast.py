@@ -12,6 +12,7 @@ from experiments.stats.inference.verdicts import used_looks
 Floats = NDArray[np.float64]
 FARTHEST = 10.0
 """A decision further away than so many times the days so far is not in sight."""
+MOST_STEPS = 100
 
 
 def remaining_days(plan: AnalysisPlan, z: Floats, progress: Progress, days: Floats) -> float | None:
@@ -37,15 +38,18 @@ def remaining_days(plan: AnalysisPlan, z: Floats, progress: Progress, days: Floa
 
 
 def _to_bound(plan: AnalysisPlan, z: Floats, progress: Progress, days: Floats) -> float:
-    """Look one day ahead after another, up to the horizon."""
-    used = used_looks(progress)
-    share, gap = float(progress.time[-1]), float(days[-1] / len(days))
-    ahead = np.arange(1, max(int(np.ceil(days[-1] * (1 / share - 1) / gap)), 1) + 1) * gap
-    growth = np.minimum(1 + ahead / days[-1], 1 / share)
+    """Look ahead day by day (or in a hundredth of what is left, where that is longer), up to the horizon."""
+    used, share = used_looks(progress), float(progress.time[-1])
+    left = float(days[-1] * (1 / share - 1))
+    step = max(1.0, left / MOST_STEPS)
+    steps = int(np.ceil(left / step - 1e-6))
+    if steps < 1:
+        return 0.0
+    ahead = np.minimum(np.arange(1, steps + 1) * step, left)
+    growth = 1 + ahead / days[-1]
     information = np.r_[progress.information[used], progress.information[-1] * growth]
     time = np.r_[progress.time[used], np.minimum(share * growth, 1.0)]
-    keep = np.r_[True, np.diff(information) > 0]
     spending = SpendingPlan(plan.level, plan.sides, plan.spending, plan.spending_parameter)
-    bounds = spending.bounds(information[keep], time[keep])[-len(ahead) :]
-    reached = np.abs(z[-1]) * np.sqrt(growth[-len(bounds) :]) >= bounds
-    return float(ahead[np.argmax(reached)]) if reached.any() else float(ahead[-1])
+    bounds = spending.bounds(information, time)[len(used) :]
+    reached = np.abs(z[-1]) * np.sqrt(growth) >= bounds
+    return float(ahead[np.argmax(reached)]) if reached.any() else left

@@ -20,6 +20,8 @@ def sentence(readout: Readout) -> str:
         return f"The treatment is worse: {_size(readout)}."
     if decision == stopping.FUTILITY:
         return "Going on is not worth it: an effect that matters is unlikely to be shown."
+    if decision == stopping.FINISHED and not np.isfinite(readout.low + readout.high):
+        return "The test is over, and too little came in to say anything."
     if decision == stopping.FINISHED:
         return f"The test is over without a difference shown: {_size(readout)}."
     return _too_early(readout)
