@@ -83,12 +83,12 @@ def test_whole_read_outs_looked_at_daily_hold_their_rate(method, highest):
 def test_spending_by_analyse_holds_its_rate_on_clusters_that_are_seen_longer():
     rng = np.random.default_rng(63)
     decisions = []
-    for _ in range(100):
+    for _ in range(200):
         level = rng.normal(0, 1, 40)[:, None]
-        sold = np.cumsum(5 + level + rng.gamma(2, 0.7, (40, 6)), 1) / np.arange(1, 7)
-        looks = [Look(d + 1, Moments.of(sold[:20, d]), Moments.of(sold[20:, d])) for d in range(6)]
-        decisions.append(analyse(AnalysisPlan(unit="cluster", planned_days=6, futility=None), looks).decision)
-    assert np.mean([d in ("benefit", "harm") for d in decisions]) == pytest.approx(0.05, abs=0.05)
+        sold = np.cumsum(5 + level + rng.gamma(2, 0.7, (40, 4)), 1) / np.arange(1, 5)
+        looks = [Look(d + 1, Moments.of(sold[:20, d]), Moments.of(sold[20:, d])) for d in range(4)]
+        decisions.append(analyse(AnalysisPlan(unit="cluster", planned_days=4, futility=None), looks).decision)
+    assert 0.01 <= np.mean([d in ("benefit", "harm") for d in decisions]) <= 0.09
 
 
 def test_the_decision_stays_with_the_day_it_fell():
@@ -270,6 +270,7 @@ def test_a_hundred_million_exposures_are_read_in_less_than_a_second():
         (lambda: AnalysisPlan(method="fixed"), "planned_days:"),
         (lambda: AnalysisPlan(metric="ratio", cuped=True), "cuped:"),
         (lambda: AnalysisPlan(comparisons=0), "comparisons:"),
+        (lambda: AnalysisPlan(switchback_lag=-1), "switchback_lag:"),
         (lambda: Look(0, Moments(1, 1, 1), Moments(1, 1, 1)), "day:"),
         (lambda: Look(1, Moments(1, 1, 1)), "treatment:"),
         (lambda: Look(1), "control:"),

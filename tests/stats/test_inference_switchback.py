@@ -22,8 +22,20 @@ def shop(rng, *, days=14, effect=0.0, carry=0.0, washout=1, regions=1):
 
 def test_a_test_of_nothing_is_significant_one_time_in_twenty():
     rng = np.random.default_rng(51)
-    p_values = [switchback_difference(shop(rng)).p_value() for _ in range(600)]
-    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.05, abs=0.02)
+    p_values = [switchback_difference(shop(rng)).p_value() for _ in range(1500)]
+    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_lag_widens_the_interval_where_arms_come_in_runs():
+    rng, claims = np.random.default_rng(55), {0: 0, 6: 0}
+    for _ in range(300):
+        level = lfilter([np.sqrt(1 - 0.81)], [1, -0.9], rng.normal(size=250))[50:]
+        treated = np.repeat(rng.random(20) < 0.5, 10)
+        for lag in claims:
+            claims[lag] += (
+                switchback_difference(SwitchbackSlots(level, treated, np.arange(200)), lag=lag).p_value() < 0.05
+            )
+    assert claims[0] > 1.5 * claims[6] > 0
 
 
 def test_regions_of_another_level_do_not_hide_the_effect():

@@ -47,6 +47,7 @@ class AnalysisPlan:
         expected_shares: of the arms in the look's ``exposures``, control first.
         winsor_cap: the value at which outcomes were cut off when they were added up, for the record; fixed in advance.
         least_units: units in both arms below which nothing is decided.
+        switchback_lag: periods over which neighbours are alike, where arms are not drawn anew for each period.
         loss_threshold: ``bayesian`` decides where the expected loss is below this, in the effect's unit; None by the
             probability to beat alone.
     """
@@ -75,6 +76,7 @@ class AnalysisPlan:
     winsor_cap: float | None = None
     least_units: int = 100
     loss_threshold: float | None = None
+    switchback_lag: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -94,6 +96,8 @@ class AnalysisPlan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name}: got {value}; give a number above 0, or none")
+        if self.switchback_lag < 0:
+            raise ValueError(f"switchback_lag: got {self.switchback_lag}; give a number of periods, 0 or more")
         if self.comparisons < 1:
             raise ValueError(f"comparisons: got {self.comparisons}; give the metrics times the arms, 1 or more")
         if self.method in NEED_HORIZON and not self.has_horizon:

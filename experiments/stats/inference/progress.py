@@ -39,7 +39,7 @@ def estimate_of(plan: AnalysisPlan, look: Look, *, relative: bool | None = None)
     if plan.metric == SWITCHBACK:
         if look.slots is None:
             raise ValueError("slots: got none; give the slots of every look of a switchback")
-        return switchback_difference(look.slots, relative=share)
+        return switchback_difference(look.slots, lag=plan.switchback_lag, relative=share)
     if look.control is None or look.treatment is None:
         raise ValueError("control: got none; give the moments of both arms")
     if plan.metric == PAIRED:

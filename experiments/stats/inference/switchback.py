@@ -79,18 +79,18 @@ def _position_in_group(index: NDArray[np.int64]) -> NDArray[np.int64]:
     return position
 
 
-def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = None, relative: bool = False) -> Estimate:
-    """Estimate the mean of treated − mean of other periods, with errors that allow for likeness of neighbours.
+def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = 0, relative: bool = False) -> Estimate:
+    """Estimate the mean of treated − mean of other periods, given a level for each region.
 
-    Regresses the period's mean on the treatment and on a level for each region. The variance is Newey and West's over
-    the periods of a region, up to ``lag`` periods apart, with weights 1 − l/(lag + 1), or that of independent periods
-    where it is larger: with few periods Newey and West's is often too small (7 days of 4 hours: 7.4 % false positives
-    at 5 %, 4.4 % with the larger of the two). Student's t with periods − coefficients degrees of freedom.
+    Where each period's arm is drawn by itself, the products of treatment and residual are uncorrelated however long the
+    shop's level lives on, so that the variance is that of independent periods (``lag=0``). Where arms follow each other
+    (alternating, or carrying over for longer than the wash-out) give a lag: the variance is then Newey and West's over
+    the periods of a region, weights 1 − l/(lag + 1), or the one of lag 0 where that is larger, as Newey and West's
+    alone is often too small with few periods (7.4 % false positives at 5 % in 7 days of 4 hours). Student's t with
+    periods − coefficients degrees of freedom. The estimate is nan while every region has had one arm only.
 
     Args:
-        lag: 0 for independent periods; ⌊4·(periods/100)^(2/9)⌋ of a region unless given.
-
-    The estimate is nan while every region has had one arm only.
+        lag: periods over which neighbours may be alike; None takes ⌊4·(periods/100)^(2/9)⌋ of a region.
 
     Source: Newey, West (1987, 1994); Bojinov, Simchi-Levi, Zhao (2023), Design and Analysis of Switchback Experiments.
     """
