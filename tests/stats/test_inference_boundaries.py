@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 from scipy.special import ndtr
 
 from experiments.stats.inference.boundaries import crossing_probabilities, spending_bounds
@@ -31,27 +31,26 @@ def test_classical_constants_are_those_of_the_tables(looks, pocock, obrien_flemi
 
 
 def inside_at_three_looks(time, bounds, sides):
-    """Integrate over the scores of two looks adaptively, with the third in closed form."""
+    """Integrate over the scores of two looks on one dense trapezoid grid, with the third in closed form."""
     scale, lower = np.sqrt(time), (-bounds if sides == 2 else np.full(3, -9.0))
     steps = np.sqrt(np.diff(time))
-
-    def density(second, first):
-        ends = (np.array([bounds[2], lower[2]]) * scale[2] - second) / steps[1]
-        third = ndtr(ends[0]) - ndtr(ends[1])
-        return third * stats.norm.pdf(first, scale=scale[0]) * stats.norm.pdf(second - first, scale=steps[0])
-
-    limits = [
+    ends = [
         (max(low, -9.0) * root, min(high, 9.0) * root) for low, high, root in zip(lower, bounds, scale, strict=True)
     ]
-    return integrate.dblquad(density, *limits[0], *limits[1], epsabs=1e-10, epsrel=1e-10)[0]
+    first, second = (np.linspace(*pair, 2401) for pair in ends[:2])
+    third = ndtr((ends[2][1] - second) / steps[1]) - ndtr((ends[2][0] - second) / steps[1])
+    gap = (second[None, :] - first[:, None]) / steps[0]
+    density = np.exp(-0.5 * (gap**2 + (first[:, None] / scale[0]) ** 2)) / (2 * np.pi * scale[0] * steps[0])
+    return np.trapezoid(np.trapezoid(density * third, second, axis=1), first)
 
 
-@pytest.mark.parametrize("family", SPENDING)
+@pytest.mark.parametrize("family", ["obrien_fleming", "pocock"])
 @pytest.mark.parametrize("sides", [1, 2])
-def test_bounds_spend_what_an_independent_integration_says(family, sides):
-    time = np.array([0.3, 0.6, 1.0])
+@pytest.mark.parametrize("time", [(0.3, 0.6, 1.0), (0.4, 0.41, 1.0), (0.2, 0.98, 1.0)])
+def test_bounds_spend_what_an_independent_integration_says(family, sides, time):
+    time = np.array(time)
     bounds = spending_bounds(time, family=family, sides=sides)
-    assert 1 - inside_at_three_looks(time, bounds, sides) == pytest.approx(0.05, abs=1e-8)
+    assert 1 - inside_at_three_looks(time, bounds, sides) == pytest.approx(0.05, abs=1e-6)
 
 
 @pytest.mark.parametrize("family", SPENDING)

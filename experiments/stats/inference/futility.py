@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from experiments.stats.inference.boundaries import HIGHEST_BOUND, LEAST_ERROR, Continuation, checked_information
+from experiments.stats.inference.boundaries import (
+    HIGHEST_BOUND,
+    LEAST_ERROR,
+    Continuation,
+    checked_information,
+    next_of,
+)
 from experiments.stats.inference.spending import spent
 
 Floats = NDArray[np.float64]
@@ -55,12 +61,12 @@ def futility_bounds(
 
 def _lower_bounds(looks: Floats, upper: Floats, allowed: Floats, drift: float) -> Floats:
     state, used, bounds = Continuation.start(), 0.0, []
-    for information, high, allowance in zip(looks, upper, allowed, strict=True):
+    for information, high, allowance, following in zip(looks, upper, allowed, next_of(looks), strict=True):
         error, bound = allowance - used, -np.inf
         if error >= LEAST_ERROR:
             bound, used = _lower_bound_for(state, information, error, drift), allowance
         bounds.append(bound)
-        state = state.go_on(min(bound, high), high, information, drift)
+        state = state.go_on(min(bound, high), high, information, drift, following)
     return np.array(bounds)
 
 

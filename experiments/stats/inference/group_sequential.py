@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from experiments.stats.inference.boundaries import Continuation, spending_bounds
+from experiments.stats.inference.boundaries import Continuation, checked_information, spending_bounds
 
 Floats = NDArray[np.float64]
 LEAST_P = 1e-12
@@ -107,7 +107,7 @@ def stagewise_result(
 
     Source: Tsiatis, Rosner, Mehta (1984); Fairbanks, Madsen (1982).
     """
-    looks, upper = np.asarray(information, dtype=float), np.asarray(bounds, dtype=float)
+    looks, upper = checked_information(information), np.asarray(bounds, dtype=float)
     lower = -upper if sides == 2 else np.full(len(upper), -np.inf)
     scale = np.sqrt(looks[-1])
 
@@ -131,7 +131,7 @@ def stagewise_result(
 
 def _more_extreme_upward(z: float, looks: Floats, lower: Floats, upper: Floats, drift: float) -> float:
     state, chance = Continuation.start(), 0.0
-    for information, low, high in zip(looks[:-1], lower[:-1], upper[:-1], strict=True):
+    for information, low, high, following in zip(looks[:-1], lower[:-1], upper[:-1], looks[1:], strict=True):
         chance += state.above(high, information, drift)
-        state = state.go_on(low, high, information, drift)
+        state = state.go_on(low, high, information, drift, following)
     return chance + state.above(z, looks[-1], drift)
