@@ -3,7 +3,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from experiments.stats.inference import Moments, cap_from_history, difference_of_means, winsorised
+from experiments.stats.inference import Moments, cap_from_history, cuped_difference, difference_of_means, winsorised
 
 RNG = np.random.default_rng(1)
 Y, X = RNG.gamma(2, 3, 500), RNG.normal(size=500)
@@ -46,6 +46,13 @@ def test_whole_numbers_decimals_and_floats_give_the_same_difference():
         assert (ours.effect, ours.standard_error) == pytest.approx(
             (expected.effect, expected.standard_error), rel=1e-12
         )
+
+
+def test_decimals_add_up_with_floats_and_stay_exact_among_themselves():
+    exact, rough = Moments(2, Decimal("0.30"), Decimal("0.05")), Moments(2, 0.5, 0.13)
+    assert (exact + exact).sum_y == Decimal("0.60")
+    assert (exact + rough).sum_y == (rough + exact).sum_y == pytest.approx(0.8)
+    assert cuped_difference(exact, rough).effect == pytest.approx(0.1)
 
 
 def test_nothing_is_known_of_no_units_or_one():

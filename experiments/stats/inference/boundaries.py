@@ -163,7 +163,7 @@ def crossing_probabilities(
 
 def next_of(looks: ArrayLike) -> Floats:
     """Return the information of the look after each; inf after the last."""
-    return np.r_[np.asarray(looks, dtype=float)[1:], np.inf]
+    return np.asarray(np.r_[np.asarray(looks, dtype=float)[1:], np.inf])
 
 
 def checked_information(information: ArrayLike) -> Floats:

@@ -68,10 +68,10 @@ class Moments:
         return cls(n, conversions, conversions)
 
     def __add__(self, other: "Moments") -> "Moments":
-        return Moments(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Moments(*(_sum(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
     def __sub__(self, other: "Moments") -> "Moments":
-        return Moments(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+        return Moments(*(_sum(getattr(self, f.name), -getattr(other, f.name)) for f in fields(self)))
 
     def without_x(self) -> "Moments":
         """Return the same outcomes without a second variable."""
@@ -101,6 +101,15 @@ class Moments:
     def covariance(self) -> Any:
         """Sample covariance of y and x (n − 1)."""
         return _covariance(self.n, self.sum_y, self.sum_x, self.sum_xy)
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Add two sums; a Decimal beside a float becomes a float."""
+    if isinstance(first, Decimal) != isinstance(second, Decimal) and not (
+        isinstance(first, int) or isinstance(second, int)
+    ):
+        first, second = (float(part) if isinstance(part, Decimal) else part for part in (first, second))
+    return first + second
 
 
 def _over(total: Any, count: Any) -> Any:
