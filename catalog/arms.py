@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 SHARES = 10_000
+WEEK_SECONDS = 604_800
 REGION_PATTERN = "[A-Za-z0-9_.-]{1,64}"
 
 
@@ -24,6 +25,24 @@ def drawn_arm(salt: str, unit: str, shares: Sequence[int]) -> int:
     digest = hashlib.sha256(f"{salt}:{unit}".encode()).digest()
     point = int.from_bytes(digest[:8]) * SHARES >> 64
     return bisect_right(list(accumulate(shares)), point)
+
+
+def slot_arm(salt: str, slot: int, slot_seconds: int, shares: Sequence[int]) -> int:
+    """Return the index of the arm of a time slot.
+
+    Where all k shares are equal (to a basis point) and slots divide a week, rounds of k weeks are balanced: every slot
+    of the week, such as Monday 8 to 9, has each arm once, in an order drawn by hash. Otherwise a slot is drawn alone.
+
+    Args:
+        slot: Unix time over ``slot_seconds``.
+        shares: (arm,) basis points, > 0, summing to 10,000.
+    """
+    if WEEK_SECONDS % slot_seconds or max(shares) - min(shares) > 1:
+        return drawn_arm(salt, str(slot), shares)
+    week, of_week = divmod(slot, WEEK_SECONDS // slot_seconds)
+    a_round, turn = divmod(week, len(shares))
+    hashes = [hashlib.sha256(f"{salt}:{a_round}:{of_week}:{arm}".encode()).digest() for arm in range(len(shares))]
+    return sorted(range(len(shares)), key=hashes.__getitem__)[turn]
 
 
 def answer_for(record: Mapping[str, Any], *, region: str | None, unix_time: float) -> dict[str, Any]:
@@ -62,4 +81,6 @@ def _draw(experiment: Mapping[str, Any], listing: str, region: str | None, unix_
     if experiment["unit"] == "region":
         return (0 if region is None else drawn_arm(experiment["salt"], region, shares)), None
     slot = int(unix_time // experiment["slot_seconds"])
-    return drawn_arm(experiment["salt"], str(slot), shares), (slot + 1) * experiment["slot_seconds"]
+    return slot_arm(experiment["salt"], slot, experiment["slot_seconds"], shares), (slot + 1) * experiment[
+        "slot_seconds"
+    ]
