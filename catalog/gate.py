@@ -35,6 +35,7 @@ from catalog.selectors.listing_rows import ListingRow, listing_rows
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
 from catalog.services.append_to_ledger import LedgerRow, append_to_ledger
 from catalog.services.kill_check import check_switches_at_commit, killed_listings
+from catalog.services.measured import measured_listings
 from catalog.services.parking import NEEDS_APPROVAL, park_risky_prices, risks_of, supersede_waiting
 from catalog.services.rollback_check import REFUSAL as ROLLED_BACK
 from catalog.services.rollback_check import is_rolled_back
@@ -113,10 +114,11 @@ def publish_prices(
     person set only the first); for an automatic price also ``missing_cost``, the steps (``changes_per_day``,
     ``max_change``, ``max_change_per_day``; not where a hard rule forces the move), ``family``, ``size_ladder`` and
     ``quality_ladder`` where it would break the relation of related prices, ``overridden`` where a person's price is in
-    force, ``markdown_running`` where a markdown plan sets the price, and ``kill_switch``; for every price
-    ``price_changed_meanwhile``, ``not_a_minor_unit``, ``inactive`` and ``unknown_listing``, and ``rolled_back`` where
-    the run was. From the commit on the new prices are served. The commit fails with an IntegrityError, and nothing is
-    published, where a kill switch was flipped meanwhile that covers one of the prices.
+    force, ``markdown_running`` where a markdown plan sets the price, ``held_out`` and ``in_experiment`` where what
+    prices do is measured, and ``kill_switch``; for every price ``price_changed_meanwhile``, ``not_a_minor_unit``,
+    ``inactive`` and ``unknown_listing``, and ``rolled_back`` where the run was. From the commit on the new prices are
+    served. The commit fails with an IntegrityError, and nothing is published, where a kill switch was flipped meanwhile
+    that covers one of the prices.
 
     A price above its approval policy waits for a second person instead (``waiting``), unless ``approved_by`` names one;
     proposed again after that person said no, it is refused as ``not_approved``. ``is_return``: the price goes back to
@@ -199,7 +201,12 @@ class CheckedPrices:
 
 
 def checked_prices(
-    *, channel: Channel, prices: Mapping[int, Decimal], source: PriceSource, now: datetime
+    *,
+    channel: Channel,
+    prices: Mapping[int, Decimal],
+    source: PriceSource,
+    now: datetime,
+    is_approved: bool = False,
 ) -> CheckedPrices:
     """Check prices as `publish_prices` does, and publish nothing: for prices that will be served beside one in force.
 
@@ -209,8 +216,8 @@ def checked_prices(
     facts = _facts(channel, prices, now)
     proposals = {pk: Proposal(pk, price, idempotency_key="") for pk, price in prices.items()}
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
-    # Nobody can approve an arm: where a price would have to wait, it is not tried.
-    risky = risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
+    # An arm cannot wait for a second person: it is not tried, unless that person is the one who starts it.
+    risky = {} if is_approved else risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
     refused = dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source)
     if source.is_automatic:
         passing = {pk: price for pk, price in prices.items() if pk not in refused}
@@ -324,6 +331,7 @@ def _refusals(facts: PricingFacts[ListingRow], proposals: dict[int, Proposal], s
     if not source.is_automatic:
         return refused
     decisions = ((row, _deciders(proposals[row.pk], source)) for row in facts.listings)
+    refused = measured_listings(listing_ids=[row.pk for row in facts.listings], source=source) | refused
     return refused | killed_listings(channel_id=facts.channel.pk, decisions=decisions)
 
 

@@ -27,6 +27,10 @@ STREAM_MAX_LAG = env.int("STREAM_MAX_LAG", default=10_000)
 # Outcomes of one epoch are not told apart by age; change of demand is looked for from one epoch to the next.
 BANDIT_EPOCH_SECONDS = env.int("BANDIT_EPOCH_SECONDS", default=3600)
 
+# Where a lower floor asks a higher one, which it may not import.
+HELD_OUT_LISTINGS = "experiments.selectors.holdouts.held_out_listings"
+EXPERIMENT_SUBSTITUTES = "optimizer.selectors.cross_elasticities.substitute_pairs"
+
 DEFAULT_CHANNEL = env("DEFAULT_CHANNEL", default="web")
 PRICE_CACHE_TTL_SECONDS = env.int("PRICE_CACHE_TTL_SECONDS", default=300)
 # How long prices go on being served from the cache while Postgres is away.

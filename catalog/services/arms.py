@@ -1,6 +1,6 @@
 """Have listings served through the arms of an experiment, and end it. Every arm's price passes the gate's own check."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from catalog.gate import checked_prices
 from catalog.models import Channel, Listing, ServedArm, ServedExperiment
 from catalog.models.listing import PriceSource
 from catalog.selectors.price_groups import related_listings
-from catalog.services.kill_check import check_switches_at_commit, killed_listings
+from catalog.services.kill_check import Decision, check_switches_at_commit, killed_listings
 from catalog.services.served_records import serve_anew
 
 SHORTEST_SLOT_SECONDS = 60
@@ -36,6 +36,55 @@ class ArmsReport:
     refused: dict[int, str]
 
 
+@dataclass(frozen=True)
+class CheckedArms:
+    """Why listings cannot be tried, and the hard floor of the others, by listing id."""
+
+    refused: dict[int, str]
+    floors: dict[int, Decimal | None]
+
+
+@transaction.atomic
+def check_arms(
+    *,
+    channel: Channel,
+    experiment: str,
+    unit: ServedExperiment.Unit,
+    arms: Mapping[int, Sequence[Arm]],
+    now: datetime,
+    slot_seconds: int | None = None,
+    is_approved: bool = False,
+    is_preview: bool = False,
+) -> CheckedArms:
+    """Say which listings `serve_arms` would refuse, and serve nothing.
+
+    Locks the listings in primary-key order; not for a preview (``is_preview``), which may be out of date at once.
+    ``is_approved``: a second person starts it, so that prices above their approval policy pass.
+
+    Raises:
+        ValueError: as `serve_arms` does.
+    """
+    _require_sound(arms, unit, slot_seconds)
+    listings = Listing.objects.filter(pk__any_of=list(arms), channel=channel).order_by("pk")
+    known = set((listings if is_preview else listings.select_for_update()).values_list("pk", flat=True))
+    refused = {pk: "unknown_listing" for pk in arms.keys() - known}
+    running = ServedExperiment.objects.filter(listing__any_of=list(known), ended_at=None)
+    refused |= {pk: "experiment_running" for pk in running.values_list("listing_id", flat=True)}
+    if unit == ServedExperiment.Unit.SKU and any(len(each) > 1 for each in arms.values()):
+        refused |= _beside_a_relative(channel, arms.keys() - refused.keys())
+    floors: dict[int, Decimal | None] = {}
+    for position in range(max(map(len, arms.values()), default=0)):
+        prices = {pk: each[position].price for pk, each in arms.items() if pk not in refused and position < len(each)}
+        checked = checked_prices(
+            channel=channel, prices=prices, source=PriceSource.EXPERIMENT, now=now, is_approved=is_approved
+        )
+        refused |= checked.refused
+        floors |= checked.floors
+    passed = Listing.objects.filter(pk__any_of=list(arms.keys() - refused.keys())).select_related("product")
+    refused |= killed_listings(channel_id=channel.pk, decisions=_decisions(passed, experiment))
+    return CheckedArms(refused, floors)
+
+
 @transaction.atomic
 def serve_arms(
     *,
@@ -46,56 +95,60 @@ def serve_arms(
     arms: Mapping[int, Sequence[Arm]],
     now: datetime,
     slot_seconds: int | None = None,
+    is_approved: bool = False,
 ) -> ArmsReport:
     """Serve listings through an experiment's arms from the commit on; ``arms`` by listing id.
 
     Locks the listings in primary-key order. A listing is refused whole where one of its arms breaks a hard rule of its
     guardrails at its current cost or a relation of related products, where a person's price is in force
-    (``overridden``), under a kill switch (``kill_switch``; one flipped meanwhile fails the commit) or where an
-    experiment runs on it already (``experiment_running``). Of related products one alone is tried by SKU: their draws
-    are independent, so any two arms could meet (``related_product``).
+    (``overridden``), where it is held out (``held_out``), under a kill switch (``kill_switch``; one flipped meanwhile
+    fails the commit) or where an experiment runs on it already (``experiment_running``). Where listings have one arm
+    each, drawn before, all of those prices together keep the relations; where SKUs have several, of related products
+    one alone is tried: their draws are independent, so any two arms could meet (``related_product``).
+
+    ``is_approved``: a second person starts it; without one a price above its approval policy is refused as
+    ``needs_approval``.
 
     Raises:
         ValueError: arms that are no experiment: shares that do not sum to 10,000, names that repeat, a slot too short.
     """
-    _require_sound(arms, unit, slot_seconds)
-    locked = set(
-        Listing.objects.filter(pk__in=arms, channel=channel)
-        .select_for_update()
-        .order_by("pk")
-        .values_list("pk", flat=True)
+    checked = check_arms(
+        channel=channel,
+        experiment=experiment,
+        unit=unit,
+        arms=arms,
+        now=now,
+        slot_seconds=slot_seconds,
+        is_approved=is_approved,
     )
-    refused = {pk: "unknown_listing" for pk in arms.keys() - locked}
-    running = ServedExperiment.objects.filter(listing__in=locked, ended_at=None).values_list("listing_id", flat=True)
-    refused |= {pk: "experiment_running" for pk in running}
-    if unit == ServedExperiment.Unit.SKU:
-        refused |= _beside_a_relative(channel, arms.keys() - refused.keys())
-    floors: dict[int, Decimal | None] = {}
-    for position in range(max(map(len, arms.values()), default=0)):
-        prices = {pk: each[position].price for pk, each in arms.items() if pk not in refused and position < len(each)}
-        checked = checked_prices(channel=channel, prices=prices, source=PriceSource.EXPERIMENT, now=now)
-        refused |= checked.refused
-        floors |= checked.floors
-    deciders = (PriceSource.EXPERIMENT.value, experiment)
-    passed = Listing.objects.filter(pk__in=arms.keys() - refused.keys()).select_related("product")
-    refused |= killed_listings(channel_id=channel.pk, decisions=[(row, deciders) for row in passed])
-    check_switches_at_commit(
-        channel_id=channel.pk, decisions=[(row, deciders) for row in passed if row.pk not in refused]
-    )
-    serving = sorted(arms.keys() - refused.keys())
+    serving = sorted(arms.keys() - checked.refused.keys())
+    served = Listing.objects.filter(pk__any_of=serving).select_related("product")
+    check_switches_at_commit(channel_id=channel.pk, decisions=_decisions(served, experiment))
     started = ServedExperiment.objects.bulk_create(
-        ServedExperiment(
-            listing_id=pk, experiment=experiment, salt=salt, unit=unit, slot_seconds=slot_seconds, started_at=now
-        )
-        for pk in serving
+        [
+            ServedExperiment(
+                listing_id=pk, experiment=experiment, salt=salt, unit=unit, slot_seconds=slot_seconds, started_at=now
+            )
+            for pk in serving
+        ],
+        batch_size=2_000,
     )
     ServedArm.objects.bulk_create(
-        ServedArm(served_experiment=each, arm=arm.name, share=arm.share, price=arm.price, floor=floors[each.listing_id])
-        for each in started
-        for arm in arms[each.listing_id]
+        [
+            ServedArm(
+                served_experiment=each,
+                arm=arm.name,
+                share=arm.share,
+                price=arm.price,
+                floor=checked.floors[each.listing_id],
+            )
+            for each in started
+            for arm in arms[each.listing_id]
+        ],
+        batch_size=2_000,
     )
     serve_anew(channel=channel.code, listing_ids=serving)
-    return ArmsReport(serving, refused)
+    return ArmsReport(serving, checked.refused)
 
 
 @transaction.atomic
@@ -106,6 +159,11 @@ def end_arms(*, channel: Channel, experiment: str, now: datetime) -> list[int]:
     running.update(ended_at=now)
     serve_anew(channel=channel.code, listing_ids=listing_ids)
     return listing_ids
+
+
+def _decisions(listings: Iterable[Listing], experiment: str) -> list[Decision]:
+    deciders = (PriceSource.EXPERIMENT.value, experiment)
+    return [(row, deciders) for row in listings]
 
 
 def _beside_a_relative(channel: Channel, listing_ids: Collection[int]) -> dict[int, str]:

@@ -13,10 +13,10 @@ from experiments.models.experiment_facts import (
     ArmDay,
     ExperimentEvent,
     ExperimentUnit,
-    HoldoutListing,
     ReadoutEntry,
     UnitDay,
 )
+from experiments.models.holdout import HoldoutListing, HoldoutPolicy
 from experiments.models.price_experiment import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
 from experiments.models.stream import DeadLetter, OutboxBatch, StreamOffset
 
@@ -37,6 +37,7 @@ __all__ = [
     "ExpiryMark",
     "GuardrailMetric",
     "HoldoutListing",
+    "HoldoutPolicy",
     "IntensityPolicy",
     "OutboxBatch",
     "PriceExperiment",

@@ -18,23 +18,14 @@ class ExperimentUnit(models.Model):
     block = models.PositiveIntegerField(help_text="The pair, stratum or category that it was drawn in.")
     cluster = models.PositiveIntegerField(help_text="What was drawn as one: the listing itself, or its category.")
     covariate = models.FloatField(default=0, help_text="Its metric a day in the days before the start.")
+    base_price = MoneyField(null=True, help_text="The price in force at the start: arms are measured against it.")
+    base_version = models.PositiveBigIntegerField(null=True, help_text="That price's version.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["experiment", "listing"], name="experiment_unit_once")]
 
     def __str__(self) -> str:
         return f"{self.listing_id} in {self.experiment_id}"
-
-
-class HoldoutListing(models.Model):
-    """A listing whose price nothing automatic changes, so that what the engine earns can be measured against it."""
-
-    listing = models.OneToOneField("catalog.Listing", on_delete=models.CASCADE, related_name="+")
-    since = models.DateTimeField()
-    until = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"{self.listing_id} held out"
 
 
 class ExperimentEvent(models.Model):

@@ -45,7 +45,11 @@ WITH chosen AS (
 )
 SELECT chosen.sku, concat_ws('|', chosen.id, chosen.version, chosen.product_version, shared.version,
        (SELECT string_agg(concat(offer.id, ':', offer.xmin), ',' ORDER BY offer.id)
-          FROM catalog_competitorprice offer WHERE offer.listing_id = chosen.id))
+          FROM catalog_competitorprice offer WHERE offer.listing_id = chosen.id),
+       (SELECT string_agg(concat('e', served.id), ',' ORDER BY served.id)
+          FROM catalog_servedexperiment served WHERE served.listing_id = chosen.id AND served.ended_at IS NULL),
+       (SELECT string_agg(concat('h', held.id), ',' ORDER BY held.id)
+          FROM experiments_holdoutlisting held WHERE held.listing_id = chosen.id AND held.until IS NULL))
   FROM chosen CROSS JOIN shared
 """  # noqa: E501
 

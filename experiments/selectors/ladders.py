@@ -16,6 +16,7 @@ from catalog.selectors.kill_switches import SwitchesOn, switches_on
 from catalog.selectors.listings import active_listings
 from catalog.selectors.price_groups import RelatedListings, related_listings
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from catalog.services.measured import measured_listings
 from catalog.services.parking import NEEDS_APPROVAL, risks_of
 
 # Anchored on the list price, so that an arm keeps its price while the price in force moves. Basis points.
@@ -40,8 +41,8 @@ def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict
     """Return the ladder of each active listing by SKU.
 
     It is empty, with the reason, where the cost is missing, a person's override is in force, a markdown plan sets the
-    price, a kill switch is on, or no price is left: one that would need a second person or break a relation of
-    products is no arm, as an event cannot wait.
+    price, the listing is held out or in an experiment, a kill switch is on, or no price is left: one that would need a
+    second person or break a relation of products is no arm, as an event cannot wait.
     """
     listings = active_listings(channel=channel).filter(product__sku__in=skus).order_by("pk")
     first = listings.first()
@@ -50,8 +51,9 @@ def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict
     facts = pricing_facts(channel=first.channel, listings=listings, now=now)
     floors = hard_floor_ticks(facts.limits, facts.facts)
     switches = switches_on()
+    measured = measured_listings(listing_ids=[row.pk for row in facts.listings], source=PriceSource.BANDIT)
     ladders = zip(facts.listings, _clamped_steps(facts), floors.tolist(), strict=True)
-    found = [_ladder(row, prices, floor, switches) for row, prices, floor in ladders]
+    found = [_ladder(row, prices, floor, switches, measured) for row, prices, floor in ladders]
     return {each.listing.product.sku: each for each in _admitted(first.channel, found)}
 
 
@@ -114,7 +116,9 @@ def _nearest_steps(prices: Sequence[int], wanted: Sequence[int]) -> dict[int, in
     return dict(sorted(nearest.items()))
 
 
-def _ladder(row: Listing, steps: Mapping[int, int], floor: int, switches: SwitchesOn) -> Ladder:
+def _ladder(
+    row: Listing, steps: Mapping[int, int], floor: int, switches: SwitchesOn, measured: Mapping[int, str]
+) -> Ladder:
     bandit = (PriceSource.BANDIT.value,)
     if switches.covers(channel_id=row.channel_id, category_id=row.product.category_id, models=bandit):
         return Ladder(row, (), (), floor, held_because="kill_switch")
@@ -122,6 +126,8 @@ def _ladder(row: Listing, steps: Mapping[int, int], floor: int, switches: Switch
         return Ladder(row, (), (), floor, held_because="override")
     if row.markdown_until is not None:
         return Ladder(row, (), (), floor, held_because="markdown_running")
+    if row.pk in measured:
+        return Ladder(row, (), (), floor, held_because=measured[row.pk])
     if row.unit_cost is None or row.unit_cost <= 0:
         return Ladder(row, (), (), floor, held_because="missing_cost")
     return Ladder(row, tuple(steps), tuple(steps.values()), floor)
