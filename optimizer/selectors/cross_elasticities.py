@@ -20,3 +20,12 @@ def cross_elasticities(*, job: TrainingJob) -> NDArray[Any]:
     rows = CrossElasticity.objects.filter(job=job).order_by("listing_id", "other_id")
     pairs = rows.values_list("listing_id", "other_id", "mean").iterator(chunk_size=READ_AT_ONCE)
     return np.fromiter(pairs, dtype=[("listing", np.int64), ("other", np.int64), ("mean", np.float64)])
+
+
+def substitute_pairs(channel: Channel) -> NDArray[Any] | None:
+    """Return the pairs that count in a channel, as `cross_elasticities` does; None where none were ever learned.
+
+    The settings' ``EXPERIMENT_SUBSTITUTES`` names it for the planner of experiments.
+    """
+    job = newest_cross_job(channel=channel)
+    return None if job is None else cross_elasticities(job=job)

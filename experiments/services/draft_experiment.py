@@ -1,0 +1,66 @@
+"""Draft an experiment: what is asked, checked field by field, and stored whole or not at all."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from experiments.models import ExperimentArm, GuardrailMetric, PriceExperiment
+from experiments.stats.designs.hashing import SHARES
+
+
+@transaction.atomic
+def draft_experiment(
+    *,
+    fields: Mapping[str, Any],
+    arms: Sequence[Mapping[str, Any]],
+    guardrails: Sequence[Mapping[str, Any]],
+    by: str,
+    now: datetime,
+) -> PriceExperiment:
+    """Store a draft with its arms in the given order, the control first, and its guardrail metrics.
+
+    Args:
+        fields: of `PriceExperiment`; ``arms``: of `ExperimentArm` without position; ``guardrails``: of
+            `GuardrailMetric`.
+
+    Raises:
+        ValidationError: by field, with the cure; of arms and guardrails under those names.
+    """
+    experiment = PriceExperiment(**fields, created_at=now, created_by=by)
+    experiment.full_clean()
+    require_layer_of_channel(experiment)
+    require_arms(arms)
+    experiment.save()
+    _store("arms", [ExperimentArm(experiment=experiment, position=at, **arm) for at, arm in enumerate(arms)])
+    _store("guardrails", [GuardrailMetric(experiment=experiment, **guardrail) for guardrail in guardrails])
+    return experiment
+
+
+def require_layer_of_channel(experiment: PriceExperiment) -> None:
+    if experiment.layer.channel_id != experiment.channel_id:
+        raise ValidationError({"layer": "This layer is of another channel: choose one of the experiment's."})
+
+
+def require_arms(arms: Sequence[Mapping[str, Any]]) -> None:
+    """Raise a ValidationError where arms are none: shares that do not sum, or a control that is not first."""
+    if len(arms) < 2:
+        raise ValidationError({"arms": "Give two or more: the control first."})
+    total = sum(arm["share"] for arm in arms)
+    if total != SHARES:
+        raise ValidationError({"arms": f"Their shares sum to {total:,} basis points: make it 10,000."})
+    if arms[0].get("price_change"):
+        raise ValidationError({"arms": "The first one is the control: it changes no price."})
+    if not all(arm.get("price_change") for arm in arms[1:]):
+        raise ValidationError({"arms": "An arm beside the control changes no price: give it a change."})
+
+
+def _store(name: str, rows: Sequence[ExperimentArm] | Sequence[GuardrailMetric]) -> None:
+    for row in rows:
+        try:
+            row.full_clean()
+        except ValidationError as error:
+            raise ValidationError({name: error.messages}) from error
+        row.save()
