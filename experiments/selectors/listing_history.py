@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from django.db import connection
@@ -89,11 +89,11 @@ class ListingHistory:
         assert self.last_day is not None  # nothing is read without it
         return days - 1 - (self.last_day - day).days
 
-    def _read(self, statement: str, ids: Sequence[int], days: int, ago: int) -> list[tuple[object, ...]]:
+    def _read(self, statement: str, ids: Sequence[int], days: int, ago: int) -> list[tuple[Any, ...]]:
         if self.last_day is None or not ids:
             return []
         last = self.last_day - timedelta(days=ago)
-        period = {"listings": id_array(ids), "first": last - timedelta(days=days - 1), "last": last}
+        period: dict[str, Any] = {"listings": id_array(ids), "first": last - timedelta(days=days - 1), "last": last}
         with connection.cursor() as cursor:
             cursor.execute(statement.format(metric=METRIC_SQL[Metric(self.metric)]), period)
             return cursor.fetchall()

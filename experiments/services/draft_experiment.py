@@ -7,8 +7,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from catalog.arms import SHARES
 from experiments.models import ExperimentArm, GuardrailMetric, PriceExperiment
-from experiments.stats.designs.hashing import SHARES
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.arms import SHARES
 from catalog.models import ServedExperiment
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
@@ -21,7 +22,7 @@ from experiments.selectors.listing_history import ListingHistory, listing_histor
 from experiments.selectors.plan_listings import PlanListings, plan_listings
 from experiments.stats.designs.blocks import arms_in_blocks
 from experiments.stats.designs.clusters import draw_clusters
-from experiments.stats.designs.hashing import SHARES, Floats, Ints, hashed_arms
+from experiments.stats.designs.hashing import Floats, Ints, hashed_arms
 from experiments.stats.designs.matched_pairs import matched_sets
 from experiments.stats.designs.strata import quantile_strata
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from django.db import transaction
 
+from catalog.arms import SHARES
 from catalog.plain_words import refusal_words
 from experiments.models import ExperimentArm, PriceExperiment
 from experiments.services.draw_units import Design, Draw, Matching, draw_units
 from experiments.services.foresee import Foresight, foresee_interference, foresee_precision
 from experiments.services.lifecycle import Status, locked_experiment
-from experiments.stats.designs.hashing import SHARES
 from experiments.stats.designs.matched_pairs import standardised_differences
 
 PLAN_VERSION: Final = 1

@@ -71,12 +71,13 @@ def standardised_differences(covariates: ArrayLike, arms: ArrayLike, arm: int) -
     inside = table[drawn >= 0]
     spread = inside.std(axis=0)
     gap = table[drawn == arm].mean(axis=0) - table[drawn == 0].mean(axis=0)
-    return np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 0)
+    differences: Floats = np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 0)
+    return differences
 
 
 def _whitened(table: Floats) -> Floats:
     """Return the covariates turned and scaled so that plain distance is Mahalanobis'; those that do not vary are 0."""
-    centred = table - table.mean(axis=0)
+    centred: Floats = table - table.mean(axis=0)
     if len(table) < 2:
         return centred
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(centred, rowvar=False)))
