@@ -123,6 +123,11 @@ def _detail(error: exceptions.APIException) -> str:
     return str(error.detail)
 
 
+def problem_errors(error: exceptions.ValidationError, pointer: str) -> list[dict[str, str]]:
+    """Return what is wrong with a part of a request, each with its pointer below the part's own."""
+    return list(_flatten(error.detail, pointer))
+
+
 def _field_errors(error: exceptions.APIException) -> Iterator[dict[str, str]]:
     if isinstance(error, Problem) and error.pointer:
         yield {"pointer": error.pointer, "detail": str(error.detail)}

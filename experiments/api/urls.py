@@ -1,5 +1,15 @@
 from django.urls import path
 
-from experiments.api import views
+from experiments.api import experiment_views, views
 
-urlpatterns = [path("bandit-evaluations", views.BanditEvaluationView.as_view())]
+urlpatterns = [
+    path("bandit-evaluations", views.BanditEvaluationView.as_view()),
+    path("experiments", experiment_views.ExperimentListView.as_view()),
+    path("experiments/<slug:code>", experiment_views.ExperimentView.as_view()),
+    path("experiments/<slug:code>/plan", experiment_views.PlanView.as_view()),
+    path("experiments/<slug:code>/submit", experiment_views.SubmitView.as_view()),
+    path("experiments/<slug:code>/start", experiment_views.StartView.as_view()),
+    path("experiments/<slug:code>/stop", experiment_views.StopView.as_view()),
+    path("experiments/<slug:code>/withdraw", experiment_views.WithdrawView.as_view()),
+    path("experiments/<slug:code>/decide", experiment_views.DecideView.as_view()),
+]

@@ -8,13 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from catalog.arms import SHARES
-from experiments.models import ExperimentArm, GuardrailMetric, PriceExperiment
+from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
 
 
 @transaction.atomic
 def draft_experiment(
     *,
     fields: Mapping[str, Any],
+    layer: str,
     arms: Sequence[Mapping[str, Any]],
     guardrails: Sequence[Mapping[str, Any]],
     by: str,
@@ -23,25 +24,22 @@ def draft_experiment(
     """Store a draft with its arms in the given order, the control first, and its guardrail metrics.
 
     Args:
-        fields: of `PriceExperiment`; ``arms``: of `ExperimentArm` without position; ``guardrails``: of
-            `GuardrailMetric`.
+        fields: of `PriceExperiment`, without its layer.
+        layer: name of the layer; made where the channel has none of that name.
+        arms: fields of each `ExperimentArm`, without position.
+        guardrails: fields of each `GuardrailMetric`.
 
     Raises:
         ValidationError: by field, with the cure; of arms and guardrails under those names.
     """
-    experiment = PriceExperiment(**fields, created_at=now, created_by=by)
-    experiment.full_clean()
-    require_layer_of_channel(experiment)
     require_arms(arms)
+    row, _ = ExperimentLayer.objects.get_or_create(channel=fields["channel"], name=layer)
+    experiment = PriceExperiment(**fields, layer=row, created_at=now, created_by=by)
+    experiment.full_clean()
     experiment.save()
     _store("arms", [ExperimentArm(experiment=experiment, position=at, **arm) for at, arm in enumerate(arms)])
     _store("guardrails", [GuardrailMetric(experiment=experiment, **guardrail) for guardrail in guardrails])
     return experiment
-
-
-def require_layer_of_channel(experiment: PriceExperiment) -> None:
-    if experiment.layer.channel_id != experiment.channel_id:
-        raise ValidationError({"layer": "This layer is of another channel: choose one of the experiment's."})
 
 
 def require_arms(arms: Sequence[Mapping[str, Any]]) -> None:

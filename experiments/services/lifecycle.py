@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.experiment_version import version_of
 from experiments.models import PriceExperiment
 
 Status = PriceExperiment.Status
@@ -34,12 +35,17 @@ class NeedsSecondPerson(PermissionError):
         )
 
 
-def locked_experiment(experiment: int, *wanted: Status) -> PriceExperiment:
-    """Return an experiment by key, locked until the transaction ends.
+class ChangedMeanwhile(ValueError):
+    """It is no more what somebody looked at."""
+
+
+def locked_experiment(experiment: int, *wanted: Status, seen: str | None = None) -> PriceExperiment:
+    """Return an experiment by key, locked until the transaction ends; ``seen``: the version that was looked at.
 
     Raises:
         PriceExperiment.DoesNotExist: there is none.
         WrongState: it is in none of the wanted states.
+        ChangedMeanwhile: it has another version by now.
     """
     row = (
         PriceExperiment.objects.select_for_update(of=("self",))
@@ -48,4 +54,6 @@ def locked_experiment(experiment: int, *wanted: Status) -> PriceExperiment:
     )
     if row.status not in wanted:
         raise WrongState(row, wanted)
+    if seen is not None and seen != version_of(row):
+        raise ChangedMeanwhile(f"Experiment {row.code} changed since you looked: look again.")
     return row

@@ -15,15 +15,16 @@ from experiments.services.plan_experiment import planned
 
 
 @transaction.atomic
-def submit_experiment(*, experiment: int, by: str, now: datetime) -> PriceExperiment:
+def submit_experiment(*, experiment: int, by: str, now: datetime, seen: str | None = None) -> PriceExperiment:
     """Register the plan of a draft, and put it to review: from then on neither it nor its arms can change.
 
     Raises:
         PriceExperiment.DoesNotExist: there is none.
         WrongState: it is no draft.
+        ChangedMeanwhile: ``seen`` is given, and it has another version by now.
         CannotRun: the plan has faults, each in words.
     """
-    row = locked_experiment(experiment, Status.DRAFT)
+    row = locked_experiment(experiment, Status.DRAFT, seen=seen)
     found = planned(experiment=row, now=now, is_preview=True)
     if found.problems:
         raise CannotRun(found.problems)
@@ -32,7 +33,9 @@ def submit_experiment(*, experiment: int, by: str, now: datetime) -> PriceExperi
     return row
 
 
-def start_experiment(*, experiment: int, by: str, now: datetime, person: User | None = None) -> PriceExperiment:
+def start_experiment(
+    *, experiment: int, by: str, now: datetime, person: User | None = None, seen: str | None = None
+) -> PriceExperiment:
     """Draw the units anew, as of now, freeze the plan, and serve the arms through the gate, in one transaction.
 
     From the commit on the arms are served; with a crash before it nothing happened. Listings that the gate refuses are
@@ -45,12 +48,13 @@ def start_experiment(*, experiment: int, by: str, now: datetime, person: User | 
     Raises:
         PriceExperiment.DoesNotExist: there is none.
         WrongState: it is not in review.
+        ChangedMeanwhile: ``seen`` is given, and it has another version by now.
         CannotRun: the plan has faults by now, or a running experiment of the layer has some of its buckets.
         NeedsSecondPerson: prices are above their approval policy, and the one who starts it asked for it, or is no
             person.
     """
     try:
-        return _start(experiment, by, now, person)
+        return _start(experiment, by, now, person, seen)
     except IntegrityError as error:
         if not is_kill_switch(error):
             raise
@@ -58,8 +62,8 @@ def start_experiment(*, experiment: int, by: str, now: datetime, person: User | 
 
 
 @transaction.atomic
-def _start(experiment: int, by: str, now: datetime, person: User | None) -> PriceExperiment:
-    row = locked_experiment(experiment, Status.REVIEW)
+def _start(experiment: int, by: str, now: datetime, person: User | None, seen: str | None) -> PriceExperiment:
+    row = locked_experiment(experiment, Status.REVIEW, seen=seen)
     _require_buckets(row)
     found = planned(experiment=row, now=now)
     if found.problems or found.draw is None:

@@ -7,7 +7,7 @@ import numpy as np
 from django.utils import timezone
 
 from catalog.models import Category, DailySales, Listing
-from experiments.models import ExperimentLayer, PriceExperiment
+from experiments.models import PriceExperiment
 from experiments.services.draft_experiment import draft_experiment
 from tests.factories import make_channel, make_listing
 
@@ -37,20 +37,20 @@ def make_shop(*, categories=4, products=6, seed=1) -> list[Listing]:
     return listings
 
 
-def make_layer(name="prices") -> ExperimentLayer:
-    return ExperimentLayer.objects.get_or_create(channel=make_channel(), name=name)[0]
-
-
 def make_draft(code="spring", *, arms=ARMS, guardrails=(), by="ann", **fields) -> PriceExperiment:
     defaults = {
         "name": "Five per cent dearer",
         "hypothesis": "Shoppers do not mind.",
         "channel": make_channel(),
-        "layer": make_layer(),
         "horizon_days": 28,
         "minimum_effect": Decimal("0.05"),
         "salt": "a fixed salt",
     }
     return draft_experiment(
-        fields={"code": code} | defaults | fields, arms=arms, guardrails=guardrails, by=by, now=timezone.now()
+        fields={"code": code} | defaults | fields,
+        layer="prices",
+        arms=arms,
+        guardrails=guardrails,
+        by=by,
+        now=timezone.now(),
     )

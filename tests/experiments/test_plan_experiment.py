@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from catalog.models import ApprovalPolicy, Category, DailySales, GuardrailPolicy, Listing, ServedExperiment
 from catalog.models.listing import PriceSource
-from experiments.models import ExperimentLayer, ExperimentUnit, HoldoutListing
+from experiments.models import ExperimentUnit, HoldoutListing
 from experiments.services.plan_experiment import plan_experiment
-from tests.experiments.shop import ARMS, make_draft, make_layer, make_shop
-from tests.factories import make_channel, make_listing, publish
+from tests.experiments.shop import ARMS, make_draft, make_shop
+from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -246,14 +246,8 @@ def test_a_faulty_draft_is_refused_whole(changed, field, words):
     assert field in refused.value.message_dict
 
 
-def test_a_layer_of_another_channel_is_refused():
-    other = ExperimentLayer.objects.create(channel=make_channel("shop-2"), name="prices")
-    with pytest.raises(ValidationError, match="layer is of another channel"):
-        make_draft(layer=other)
-
-
 def test_listings_of_one_category_only():
     make_shop()
     make_listing("ELSEWHERE")
-    found = plan(make_draft(category=Category.objects.get(code="c1"), layer=make_layer()))
+    found = plan(make_draft(category=Category.objects.get(code="c1")))
     assert found["listings"] == 6
