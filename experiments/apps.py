@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class ExperimentsConfig(AppConfig):
     name = "experiments"
-    verbose_name = "Bandit"
+    verbose_name = "Bandit and experiments"

@@ -224,8 +224,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
+        "ExperimentMethodEnum": "experiments.models.price_experiment.PriceExperiment.Method",
+        "ExperimentStatusEnum": "experiments.models.price_experiment.PriceExperiment.Status",
         "ForecastStepEnum": "optimizer.models.forecast.ForecastStep",
         "MarkdownStatusEnum": "optimizer.models.markdown.MarkdownPlan.Status",
+        "MethodEnum": "optimizer.models.elasticity.ElasticityFit.Method",
         "OverrideKindEnum": "catalog.models.price_override.OverrideKind",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
         "OutcomeEnum": "optimizer.models.run.Recommendation.Outcome",

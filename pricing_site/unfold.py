@@ -64,6 +64,14 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Experiments",
+        "items": [
+            _page("Price experiments", "science", "experiments", "priceexperiment"),
+            _page("Layers", "layers", "experiments", "experimentlayer"),
+            _page("Holdout", "shield_lock", "experiments", "holdoutpolicy"),
+        ],
+    },
+    {
         "title": "Bandit",
         "collapsible": True,
         "items": [

@@ -1,5 +1,5 @@
-"""The bandit's admin pages."""
+"""The admin pages of bandit and experiments."""
 
-from experiments.admin import bandit, experiments, stream
+from experiments.admin import bandit, experiments, holdout, price_experiments, stream
 
-__all__ = ["bandit", "experiments", "stream"]
+__all__ = ["bandit", "experiments", "holdout", "price_experiments", "stream"]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from rest_framework import serializers
 
 from catalog.models import Category, Channel
 from catalog.selectors.channels import UnknownChannel, channel_by_code
 from experiments.models import ExperimentArm, GuardrailMetric, PriceExperiment
+from experiments.services.draft_experiment import USUAL_LAYER
 
 Decision = PriceExperiment.Decision
 
@@ -34,26 +34,27 @@ class GuardrailMetricSerializer(serializers.ModelSerializer[GuardrailMetric]):
         fields = ["metric", "tolerated_loss"]
 
 
-class ByCode(serializers.SlugRelatedField):
-    """A row by its code; the error names the cure."""
+class ChannelByCode(serializers.SlugRelatedField[Channel]):
+    """A channel by its code; the error lists those that exist."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        if self.get_queryset().model is Channel:
-            try:
-                return channel_by_code(str(data))
-            except UnknownChannel as error:
-                raise serializers.ValidationError(str(error)) from error
+    def to_internal_value(self, data: Any) -> Channel:
         try:
-            return self.get_queryset().get(code=str(data))
-        except ObjectDoesNotExist as error:
-            raise serializers.ValidationError(f"no category {data!r}: give the code of one") from error
+            return channel_by_code(str(data))
+        except UnknownChannel as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class ExperimentRequestSerializer(serializers.ModelSerializer[PriceExperiment]):
-    channel = ByCode("code", queryset=Channel.objects.all())
-    category = ByCode("code", queryset=Category.objects.all(), required=False, allow_null=True)
+    channel = ChannelByCode("code", queryset=Channel.objects.all())
+    category = serializers.SlugRelatedField(
+        "code",
+        queryset=Category.objects.all(),
+        required=False,
+        allow_null=True,
+        error_messages={"does_not_exist": "no category {value!r}: give the code of one"},
+    )
     layer = serializers.SlugField(
-        max_length=64, default="prices", help_text="Name of the layer; made where the channel has none of that name."
+        max_length=64, default=USUAL_LAYER, help_text="Name of the layer; made where the channel has none of that name."
     )
     arms = ArmSerializer(many=True, help_text="The control first, which changes no price.")
     guardrails = GuardrailMetricSerializer(many=True, required=False)

@@ -130,5 +130,18 @@ class Migration(migrations.Migration):
             model_name='holdoutpolicy',
             constraint=models.CheckConstraint(condition=models.Q(('share__lte', 5000)), name='holdout_at_most_half', violation_error_message='Hold out at most half: 5,000 basis points.'),
         ),
+        migrations.RemoveConstraint(
+            model_name='priceexperiment',
+            name='price_experiment_slots',
+        ),
+        migrations.AddConstraint(
+            model_name='priceexperiment',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('design', 'switchback'), ('slot_seconds__gte', 60), ('slot_seconds__isnull', False), ('washout_seconds__lt', models.F('slot_seconds'))), models.Q(models.Q(('design', 'switchback'), _negated=True), ('slot_seconds__isnull', True), ('washout_seconds', 0)), _connector='OR'), name='price_experiment_slots', violation_error_message='A switchback, and only it, has slots: 60 s or more, longer than the wash-out.'),
+        ),
+        migrations.AlterConstraint(
+            model_name='experimentarm',
+            name='experiment_arm_change',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('position', 0), ('price_change', 0)), models.Q(('position__gt', 0), ('price_change__gt', -1), ('price_change__lt', 1)), _connector='OR'), name='experiment_arm_change', violation_error_message='The control changes nothing; another arm by a share between −1 and 1.'),
+        ),
         migrations.RunSQL(CREATE, DROP),
     ]

@@ -200,7 +200,12 @@ class PriceExperiment(models.Model):
                 violation_error_message="Alpha spending and a single look need a horizon in days.",
             ),
             models.CheckConstraint(
-                condition=Q(design="switchback", slot_seconds__gte=60, washout_seconds__lt=F("slot_seconds"))
+                condition=Q(
+                    design="switchback",
+                    slot_seconds__isnull=False,
+                    slot_seconds__gte=60,
+                    washout_seconds__lt=F("slot_seconds"),
+                )
                 | (~Q(design="switchback") & Q(slot_seconds__isnull=True, washout_seconds=0)),
                 name="price_experiment_slots",
                 violation_error_message="A switchback, and only it, has slots: 60 s or more, longer than the wash-out.",
@@ -251,7 +256,7 @@ class ExperimentArm(models.Model):
             models.CheckConstraint(
                 condition=Q(position=0, price_change=0) | Q(position__gt=0, price_change__gt=-1, price_change__lt=1),
                 name="experiment_arm_change",
-                violation_error_message="The control changes nothing; another arm by between −100 % and 100 %.",
+                violation_error_message="The control changes nothing; another arm by a share between −1 and 1.",
             ),
         ]
 

@@ -9,6 +9,9 @@ from django.db import transaction
 
 from catalog.arms import SHARES
 from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
+from experiments.services.lifecycle import Status, locked_experiment
+
+USUAL_LAYER = "prices"
 
 
 @transaction.atomic
@@ -40,6 +43,23 @@ def draft_experiment(
     _store("arms", [ExperimentArm(experiment=experiment, position=at, **arm) for at, arm in enumerate(arms)])
     _store("guardrails", [GuardrailMetric(experiment=experiment, **guardrail) for guardrail in guardrails])
     return experiment
+
+
+@transaction.atomic
+def save_draft(*, experiment: PriceExperiment, by: str, now: datetime) -> None:
+    """Store a draft that a form has checked: in the layer `prices` where it names none, its old plan forgotten.
+
+    Raises:
+        WrongState: it is no draft any more.
+    """
+    if experiment.pk is not None:
+        locked_experiment(experiment.pk, Status.DRAFT)
+    else:
+        experiment.created_at, experiment.created_by = now, by
+    if experiment.layer_id is None:
+        experiment.layer, _ = ExperimentLayer.objects.get_or_create(channel=experiment.channel, name=USUAL_LAYER)
+    experiment.plan = None
+    experiment.save()
 
 
 def require_arms(arms: Sequence[Mapping[str, Any]]) -> None:

@@ -1,0 +1,420 @@
+"""Price experiments: drafted, planned, submitted, started, stopped and decided here."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from catalog.admin.base import PLAIN_DECIMALS, PricingModelAdmin
+from catalog.admin.cells import admin_url, sentence
+from catalog.admin.formatting import NOTHING, moment, number, percent
+from catalog.plain_words import refusal_words
+from experiments.admin.plan_panel import plan_panel
+from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
+from experiments.selectors.price_experiments import price_experiments
+from experiments.services.decide_experiment import Promotion, decide_experiment, promote_arm
+from experiments.services.draft_experiment import require_arms, save_draft
+from experiments.services.lifecycle import CannotRun, NeedsSecondPerson, WrongState
+from experiments.services.plan_experiment import plan_experiment
+from experiments.services.start_experiment import start_experiment, submit_experiment, withdraw_experiment
+from experiments.services.stop_experiment import stop_experiment
+
+Status = PriceExperiment.Status
+Decision = PriceExperiment.Decision
+
+STATUS_COLOURS = {
+    Status.DRAFT.label: "default",
+    Status.REVIEW.label: "warning",
+    Status.RUNNING.label: "success",
+    Status.STOPPED.label: "info",
+    Status.DECIDED.label: "primary",
+    Status.WITHDRAWN.label: "default",
+}
+PERMISSION = "experiments.change_priceexperiment"
+FIRST_ARMS = [
+    {"position": 0, "name": "control", "share": 5_000, "price_change": 0},
+    {"position": 1, "name": "dearer", "share": 5_000, "price_change": "0.05"},
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A button: from which states, what it is called, what is asked before, and what it does."""
+
+    states: tuple[Status, ...]
+    button: str
+    question: str
+    words: str
+    colour: str
+    take: Callable[[HttpRequest, PriceExperiment, str], str]
+    needs_reason: bool = False
+
+
+def _by(request: HttpRequest) -> str:
+    return request.user.get_username()
+
+
+def _plan(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    found = plan_experiment(experiment=row.pk, now=timezone.now()).plan or {}
+    return f"Planned: {number(found['listings'])} listings. Nothing is served."
+
+
+def _submit(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    submit_experiment(experiment=row.pk, by=_by(request), now=timezone.now())
+    return "The plan is registered: it cannot change any more."
+
+
+def _start(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    person: Any = request.user  # logged in: it is a User
+    started = start_experiment(experiment=row.pk, by=_by(request), person=person, now=timezone.now())
+    return f"It runs: {number((started.plan or {})['listings'])} listings are served through their arms."
+
+
+def _stop(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    stop_experiment(experiment=row.pk, by=_by(request), reason=reason, now=timezone.now())
+    return "It is stopped: the prices in force are served again."
+
+
+def _withdraw(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    withdraw_experiment(experiment=row.pk, by=_by(request), reason=reason, now=timezone.now())
+    return "It is withdrawn."
+
+
+def _keep(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    decide_experiment(experiment=row.pk, decision=Decision.KEPT, by=_by(request), now=timezone.now())
+    return "Decided: the prices in force stay."
+
+
+def _leave_open(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
+    decide_experiment(experiment=row.pk, decision=Decision.INCONCLUSIVE, by=_by(request), now=timezone.now())
+    return "Decided: it could not be said."
+
+
+def _promote(request: HttpRequest, row: PriceExperiment, arm: str) -> str:
+    person: Any = request.user
+    return promotion_words(promote_arm(experiment=row.pk, arm=arm, by=_by(request), person=person, now=timezone.now()))
+
+
+def promotion_words(done: Promotion) -> str:
+    report = done.report
+    words = [f"{number(len(report.published))} prices published"]
+    if report.already_published:
+        words.append(f"{number(len(report.already_published))} were before")
+    if report.waiting:
+        words.append(f"{number(len(report.waiting))} wait for a second person")
+    counted = Counter(report.refused.values()).most_common()
+    words += [f"{number(count)} refused: {refusal_words(reason)}" for reason, count in counted]
+    return "; ".join(words) + "."
+
+
+GREEN, RED, GREY = "#15803d", "#b91c1c", "#4b5563"
+STEPS = {
+    "plan": Step((Status.DRAFT,), "Plan", "", "", GREY, _plan),
+    "submit": Step(
+        (Status.DRAFT,),
+        "Submit for review",
+        "Register this plan?",
+        "From then on neither the plan nor its arms and guardrail metrics can change.",
+        GREEN,
+        _submit,
+    ),
+    "start": Step(
+        (Status.REVIEW,),
+        "Start",
+        "Start it now?",
+        "Units are drawn anew as of now, and served through their arms at once, each checked by the publish gate.",
+        GREEN,
+        _start,
+    ),
+    "stop": Step(
+        (Status.RUNNING,),
+        "Stop",
+        "Stop it now?",
+        "The prices in force are served again at once. It cannot be started again.",
+        RED,
+        _stop,
+        needs_reason=True,
+    ),
+    "keep": Step((Status.STOPPED,), "Keep the prices", "Keep the prices in force?", "No price moves.", GREY, _keep),
+    "leave_open": Step((Status.STOPPED,), "Inconclusive", "Leave it undecided?", "No price moves.", GREY, _leave_open),
+    "withdraw": Step(
+        (Status.DRAFT, Status.REVIEW),
+        "Withdraw",
+        "Give it up?",
+        "It is kept, and never starts.",
+        RED,
+        _withdraw,
+        needs_reason=True,
+    ),
+}
+
+
+class ArmFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        rows = [form.cleaned_data for form in self.forms if getattr(form, "cleaned_data", None)]
+        kept = sorted((row for row in rows if not row.get("DELETE")), key=lambda row: row.get("position") or 0)
+        if all({"position", "name", "share"} <= row.keys() for row in kept):
+            try:
+                require_arms(kept)
+            except forms.ValidationError as error:
+                raise forms.ValidationError(error.messages) from error
+            if [row["position"] for row in kept] != list(range(len(kept))):
+                raise forms.ValidationError("Number the arms 0, 1, 2 …: 0 is the control.")
+
+
+class ArmInline(TabularInline):
+    model = ExperimentArm
+    formset = ArmFormSet
+    formfield_overrides = PLAIN_DECIMALS
+    fields = ("position", "name", "share", "price_change")
+    tab = False
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 0 if obj else len(FIRST_ARMS)
+
+
+class GuardrailInline(TabularInline):
+    model = GuardrailMetric
+    formfield_overrides = PLAIN_DECIMALS
+    extra = 0
+    tab = False
+
+
+class ExperimentForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "layer" in self.fields:
+            self.fields["layer"].required = False
+            self.fields["layer"].help_text = "Empty: the channel's layer “prices”."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        layer, channel = cleaned.get("layer"), cleaned.get("channel")
+        if layer and channel and layer.channel_id != channel.pk:
+            self.add_error("layer", "This layer is of another channel: choose one of the experiment's.")
+        return cleaned
+
+
+@admin.register(PriceExperiment)
+class PriceExperimentAdmin(PricingModelAdmin):
+    form = ExperimentForm
+    change_form_outer_before_template = "experiments/admin/experiment_panel.html"
+    list_display = ("name", "status_column", "channel", "design", "arms_column", "metric", "when_column", "end_column")
+    list_filter = ("status", "design", "channel")
+    list_select_related = ("channel", "promoted_arm")
+    autocomplete_fields = ("channel", "category")
+    inlines = (ArmInline, GuardrailInline)
+    fieldsets = (
+        ("What is tried", {"fields": ("name", "code", "hypothesis", ("channel", "category"))}),
+        (
+            "What is randomised",
+            {
+                "fields": (
+                    ("design", "matching"),
+                    ("slot_seconds", "washout_seconds"),
+                    ("layer", "first_bucket", "buckets"),
+                )
+            },
+        ),
+        (
+            "How it is read",
+            {
+                "fields": (
+                    ("metric", "minimum_effect"),
+                    ("method", "spending", "horizon_days"),
+                    ("alpha", "power"),
+                    ("cuped_days", "winsor_quantile"),
+                )
+            },
+        ),
+        (
+            "Disclosure",
+            {"classes": ("collapse",), "fields": ("discloses_personalisation", "disclosure")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return price_experiments()
+
+    def has_change_permission(self, request: HttpRequest, obj: PriceExperiment | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.status == Status.DRAFT)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it is withdrawn, and kept
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
+        if isinstance(inline, ArmInline) and request.method == "GET" and obj.pk is None:
+            kwargs["initial"] = FIRST_ARMS
+        return kwargs
+
+    def save_model(self, request: HttpRequest, obj: PriceExperiment, form: Any, change: bool) -> None:
+        save_draft(experiment=obj, by=_by(request), now=timezone.now())
+
+    def get_urls(self) -> list[Any]:
+        steps = [
+            path(f"<int:pk>/{name}/", self.admin_site.admin_view(self.step_view), {"name": name}, f"{STEP_URL}{name}")
+            for name in STEPS
+        ]
+        promote = path(
+            "<int:pk>/promote/<slug:arm>/",
+            self.admin_site.admin_view(self.promote_view),
+            name=f"{STEP_URL}promote",
+        )
+        return [*steps, promote, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs.get("obj")
+        if row is not None:
+            context["panel"] = self.panel(request, row)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def panel(self, request: HttpRequest, row: PriceExperiment) -> dict[str, Any]:
+        may = request.user.has_perm(PERMISSION)
+        buttons = [
+            (name, step.button, admin_url(f"{STEP_URL}{name}", row.pk), step.colour, not step.question)
+            for name, step in STEPS.items()
+            if may and row.status in step.states
+        ]
+        if may and row.status == Status.STOPPED:
+            buttons = [
+                (
+                    f"promote-{arm.name}",
+                    f"Promote {arm.name}",
+                    admin_url(f"{STEP_URL}promote", row.pk, arm.name),
+                    GREEN,
+                    0,
+                )
+                for arm in row.arms.all()
+                if arm.position
+            ] + buttons
+        return {
+            "status": row.get_status_display(),
+            "colour": STATUS_COLOURS[row.get_status_display()],
+            "history": _history(row),
+            "buttons": buttons,
+            "readout_url": admin_url("experiments_priceexperiment_readout", row.pk) if row.started_at else "",
+            **plan_panel(row),
+        }
+
+    def step_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """Ask once more, then take the step; a plan is worked out without asking."""
+        row, step = self._experiment(request, pk), STEPS[name]
+        if request.method == "POST":
+            reason = request.POST.get("reason", "").strip()[:300]
+            if step.needs_reason and not reason:
+                messages.error(request, "Say why: whoever looks at it later must know.")
+                return self._ask(request, row, step.question, step.words, step)
+            return self._take(request, row, lambda: step.take(request, row, reason))
+        if not step.question:
+            return HttpResponseRedirect(admin_url("experiments_priceexperiment_change", pk))
+        return self._ask(request, row, step.question, step.words, step)
+
+    def promote_view(self, request: HttpRequest, pk: int, arm: str) -> HttpResponse:
+        """Ask once more, then make the arm's prices the prices in force."""
+        row = self._experiment(request, pk)
+        if arm not in {each.name for each in row.arms.all() if each.position}:
+            raise Http404
+        if request.method == "POST":
+            return self._take(request, row, lambda: _promote(request, row, arm))
+        units = number(row.units.count())
+        words = f"Its prices become the prices in force of {units} listings, through the publish gate."
+        step = Step((Status.STOPPED,), f"Promote {arm}", "", "", GREEN, _promote)
+        return self._ask(request, row, f"Promote {arm}?", words, step)
+
+    def _take(self, request: HttpRequest, row: PriceExperiment, take: Callable[[], str]) -> HttpResponse:
+        try:
+            messages.success(request, take())
+        except (WrongState, CannotRun, NeedsSecondPerson) as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(admin_url("experiments_priceexperiment_change", row.pk))
+
+    def _ask(self, request: HttpRequest, row: PriceExperiment, question: str, words: str, step: Step) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": question,
+            "original": row,
+            "words": words,
+            "step": step,
+            "back_url": admin_url("experiments_priceexperiment_change", row.pk),
+        }
+        return TemplateResponse(request, "experiments/admin/experiment_step.html", context)
+
+    def _experiment(self, request: HttpRequest, pk: int) -> PriceExperiment:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        row = price_experiments().filter(pk=pk).first()
+        if row is None:
+            raise Http404
+        return row
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_column(self, row: PriceExperiment) -> str:
+        return row.get_status_display()
+
+    @display(description="Arms")
+    def arms_column(self, row: PriceExperiment) -> str:
+        return ", ".join(f"{arm.name} {percent(arm.price_change, signed=True)}" for arm in row.arms.all()) or NOTHING
+
+    @display(description="Started")
+    def when_column(self, row: PriceExperiment) -> str:
+        return moment(row.started_at)
+
+    @display(description="What came of it")
+    def end_column(self, row: PriceExperiment) -> str:
+        if row.decision == Decision.PROMOTED and row.promoted_arm:
+            return f"{row.promoted_arm.name} promoted"
+        return sentence(row.get_decision_display() or row.stop_reason or NOTHING)
+
+
+STEP_URL = "experiments_priceexperiment_"
+
+
+def _history(row: PriceExperiment) -> list[list[str]]:
+    """Return who did what when."""
+    ended = "Withdrawn" if row.status == Status.WITHDRAWN else "Stopped"
+    decided = f"Decided: {row.get_decision_display()}" + (f" ({row.promoted_arm.name})" if row.promoted_arm else "")
+    steps = [
+        ("Drafted", row.created_at, row.created_by, ""),
+        ("Submitted", row.submitted_at, row.submitted_by, ""),
+        ("Started", row.started_at, row.started_by, ""),
+        (ended, row.stopped_at, row.stopped_by, row.stop_reason),
+        (decided, row.decided_at, row.decided_by, ""),
+    ]
+    return [[words, moment(at), by, why] for words, at, by, why in steps if at]
+
+
+@admin.register(ExperimentLayer)
+class ExperimentLayerAdmin(PricingModelAdmin):
+    list_display = ("name", "channel", "running_column")
+    list_select_related = ("channel",)
+    autocomplete_fields = ("channel",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("experiments")
+
+    @display(description="Runs on its buckets")
+    def running_column(self, layer: ExperimentLayer) -> str:
+        taken = [
+            f"{row.name}: {number(row.first_bucket)} to {number(row.first_bucket + row.buckets - 1)}"
+            for row in layer.experiments.all()
+            if row.status == Status.RUNNING
+        ]
+        return "; ".join(taken) or "nothing"
