@@ -20,7 +20,7 @@ def plan_panel(row: PriceExperiment) -> dict[str, Any]:
     return {
         "cards": _cards(plan),
         "problems": plan.get("problems", []),
-        "warnings": plan.get("warnings", []),
+        "warnings": plan.get("warnings", []) if row.started_at is None else [],
         "arm_headers": ARM_HEADERS,
         "arms": [_arm(arm) for arm in plan.get("arms", [])],
         "refused_headers": REFUSED_HEADERS,

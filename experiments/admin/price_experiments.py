@@ -223,7 +223,8 @@ class PriceExperimentAdmin(PricingModelAdmin):
                 "fields": (
                     ("design", "matching"),
                     ("slot_seconds", "washout_seconds"),
-                    ("layer", "first_bucket", "buckets"),
+                    "layer",
+                    ("first_bucket", "buckets"),
                 )
             },
         ),
@@ -232,8 +233,9 @@ class PriceExperimentAdmin(PricingModelAdmin):
             {
                 "fields": (
                     ("metric", "minimum_effect"),
-                    ("method", "spending", "horizon_days"),
-                    ("alpha", "power"),
+                    ("method", "spending"),
+                    ("horizon_days", "power"),
+                    "alpha",
                     ("cuped_days", "winsor_quantile"),
                 )
             },
@@ -283,29 +285,28 @@ class PriceExperimentAdmin(PricingModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def panel(self, request: HttpRequest, row: PriceExperiment) -> dict[str, Any]:
-        may = request.user.has_perm(PERMISSION)
+        open_to = row.status if request.user.has_perm(PERMISSION) else None
         buttons = [
             (name, step.button, admin_url(f"{STEP_URL}{name}", row.pk), step.colour, not step.question)
             for name, step in STEPS.items()
-            if may and row.status in step.states
+            if open_to in step.states
         ]
-        if may and row.status == Status.STOPPED:
-            buttons = [
-                (
-                    f"promote-{arm.name}",
-                    f"Promote {arm.name}",
-                    admin_url(f"{STEP_URL}promote", row.pk, arm.name),
-                    GREEN,
-                    0,
-                )
-                for arm in row.arms.all()
-                if arm.position
-            ] + buttons
+        promotions = [
+            (
+                f"promote-{arm.name}",
+                f"Promote {arm.name}",
+                admin_url(f"{STEP_URL}promote", row.pk, arm.name),
+                GREEN,
+                False,
+            )
+            for arm in row.arms.all()
+            if arm.position and open_to == Status.STOPPED
+        ]
         return {
             "status": row.get_status_display(),
             "colour": STATUS_COLOURS[row.get_status_display()],
             "history": _history(row),
-            "buttons": buttons,
+            "buttons": promotions + buttons,
             "readout_url": admin_url("experiments_priceexperiment_readout", row.pk) if row.started_at else "",
             **plan_panel(row),
         }

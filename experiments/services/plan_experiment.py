@@ -117,7 +117,7 @@ def _interference_problems(found: Foresight) -> list[str]:
     if found.get("source") != "learned" or found["here"]["is_fit"]:
         return []
     proposal = " Draw categories instead." if found["proposal"] else " Choose fewer listings, or a switchback."
-    return [f"Substitutes in other arms would bias the effect by {found['here']['bias']:+.1%}.{proposal}"]
+    return [f"Substitutes in other arms would bias the effect by {_points(found['here']['bias'])}.{proposal}"]
 
 
 def _warnings(experiment: PriceExperiment, draw: Draw, precision: Foresight, interference: Foresight) -> list[str]:
@@ -129,12 +129,12 @@ def _warnings(experiment: PriceExperiment, draw: Draw, precision: Foresight, int
         cure = (
             f"{needed} days would do" if needed else "no year of it would do: look for a larger effect, or more units"
         )
-        chance = f"{precision['power']:.0%}"
+        chance = f"{precision['power'] * 100:.0f} %"
         warnings.append(f"In {precision['horizon_days']} days it finds the effect with a chance of {chance}: {cure}.")
     if interference.get("source") == "same_category" and not interference["here"]["is_fit"]:
         warnings.append(
             "No substitutes were learned. Were all listings of a category substitutes, the effect would be biased by "
-            f"{interference['here']['bias']:+.1%}: learn cross prices, or draw categories."
+            f"{_points(interference['here']['bias'])}: learn cross prices, or draw categories."
         )
     if draw.for_second_person:
         warnings.append(f"{draw.for_second_person:,} listings have a price that a second person must start.")
@@ -205,6 +205,10 @@ def _pairs(experiment: PriceExperiment, draw: Draw) -> list[list[float]]:
     both = sorted(control.keys() & treated.keys())
     step = max(len(both) // PAIRS_TOLD, 1)
     return [[round(control[pair], 4), round(treated[pair], 4)] for pair in both[::step][:PAIRS_TOLD]]
+
+
+def _points(bias: float) -> str:
+    return f"{bias * 100:+.1f} %".replace("-", "−")
 
 
 def _plain(value: Any) -> Any:

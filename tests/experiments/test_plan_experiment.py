@@ -157,9 +157,8 @@ def test_substitutes_in_other_arms_are_seen_and_categories_proposed(monkeypatch,
     # All others 5 % dearer: demand rises by 1.05^1.5, which the split does not see.
     assert seen["here"]["bias"] == pytest.approx(-(1.05**1.5 - 1), abs=0.02)
     assert abs(seen["by_category"]["bias"]) < 0.001
-    assert found["problems"] == [
-        f"Substitutes in other arms would bias the effect by {seen['here']['bias']:+.1%}. Draw categories instead."
-    ]
+    bias = f"−{-100 * seen['here']['bias']:.1f} %"
+    assert found["problems"] == [f"Substitutes in other arms would bias the effect by {bias}. Draw categories instead."]
     by_category = plan(make_draft("by-category", design="category", matching="none"))
     assert by_category["problems"] == [] and by_category["interference"]["here"]["is_fit"]
 
