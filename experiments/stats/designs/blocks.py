@@ -26,7 +26,7 @@ def arms_in_blocks(salt: str, units: Sequence[str], block: ArrayLike, shares: Se
     Raises:
         ValueError: names that repeat, or shares that are none.
 
-    Source: Madow (1944), systematic sampling; Athey & Imbens (2017), section 7, on blocks.
+    Source: Madow & Madow (1944), systematic sampling; Athey & Imbens (2017), section 7, on blocks.
     """
     require_shares(shares)
     if len(set(units)) != len(units):
