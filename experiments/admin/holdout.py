@@ -67,9 +67,9 @@ class HoldoutPolicyAdmin(PricingModelAdmin):
         found = holdout_effect(channel=row.channel) if row.pk else None
         if found is None:
             return "nothing to compare yet: it needs days of sales after the draw"
-        low, high = (money(end, row.channel) for end in found.estimate.interval())
+        low, high = (money(end, row.channel) for end in (found.low, found.high))
         relative = "" if found.relative is None else f", {percent(found.relative, signed=True)}"
         return sentence(
-            f"{money(found.estimate.effect, row.channel)} of profit a listing and day beside those{relative} "
+            f"{money(found.effect, row.channel)} of profit a listing and day beside those{relative} "
             f"(95 % interval {low} to {high}; {found.first_day:%-d %b} to {found.last_day:%-d %b %Y})"
         )

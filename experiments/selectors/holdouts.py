@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.models import Channel, Listing
 from experiments.models import HoldoutListing, HoldoutPolicy
 from experiments.selectors.listing_history import listing_history
-from experiments.stats.inference.estimates import Estimate, cuped_difference
+from experiments.stats.inference.estimates import cuped_difference
 from experiments.stats.inference.moments import Moments
 
 COVARIATE_DAYS: Final = 28
@@ -27,12 +27,16 @@ def held_out_listings(listing_ids: Sequence[int]) -> set[int]:
 class HoldoutEffect:
     """What the engine's prices earn beside those that nothing automatic changed.
 
-    ``estimate``: profit a listing and day of the others less the held out, adjusted by the days before (CUPED);
-    ``days``: how many are compared, from the day after the last draw; ``relative``: over the held out's mean.
+    ``effect``: profit a listing and day of the others less the held out, in the channel's currency, adjusted by the
+    days before (CUPED), with its 95 % interval ``low`` to ``high``; ``relative``: over the held out's mean, None where
+    that is not above 0; ``variance_reduction``: what the adjustment took away. Days are those after the last draw.
     """
 
-    estimate: Estimate
+    effect: float
+    low: float
+    high: float
     relative: float | None
+    variance_reduction: float
     held_out: int
     others: int
     first_day: date
@@ -60,10 +64,14 @@ def holdout_effect(*, channel: Channel) -> HoldoutEffect | None:
     after, before = history.daily_means(days), history.daily_means(COVARIATE_DAYS, ago=days)
     control, treatment = (Moments.of(after[side], before[side]) for side in (held, ~held))
     estimate = cuped_difference(control, treatment)
-    mean = float(estimate.control_mean)
+    mean, effect = float(estimate.control_mean), float(estimate.effect)
+    low, high = estimate.interval()
     return HoldoutEffect(
-        estimate=estimate,
-        relative=float(estimate.effect) / mean if mean > 0 else None,
+        effect=effect,
+        low=float(low),
+        high=float(high),
+        relative=effect / mean if mean > 0 else None,
+        variance_reduction=float(estimate.variance_reduction),
         held_out=int(held.sum()),
         others=int((~held).sum()),
         first_day=first_day,

@@ -102,9 +102,8 @@ def test_the_engines_effect_is_recovered_with_less_noise_than_without_the_days_b
     found = holdout_effect(channel=make_channel())
     assert (found.held_out, found.others) == (len(out), 200 - len(out))
     assert found.first_day == start + timedelta(days=1)
-    low, high = found.estimate.interval()
-    assert 0 < low < 4.0 < high
-    assert found.estimate.variance_reduction > 0.9
+    assert 0 < found.low < 4.0 < found.high
+    assert found.low < found.effect < found.high and found.variance_reduction > 0.9
     assert found.relative == pytest.approx(4 / 40, abs=0.03)
 
 

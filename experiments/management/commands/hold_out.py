@@ -30,12 +30,11 @@ class Command(BaseCommand):
         if found is None:
             self.stdout.write("nothing to compare: hold a share out, and import sales of days after it")
             return
-        low, high = found.estimate.interval()
         relative = "" if found.relative is None else f" ({found.relative:+.1%})"
         self.stdout.write(
             f"{found.others:,} listings beside {found.held_out:,} held out, {found.first_day} to {found.last_day}: "
-            f"{found.estimate.effect:+,.4g} {channel.currency} of profit a listing and day{relative}, "
-            f"95 % interval {low:+,.4g} to {high:+,.4g}"
+            f"{found.effect:+,.4g} {channel.currency} of profit a listing and day{relative}, "
+            f"95 % interval {found.low:+,.4g} to {found.high:+,.4g}"
         )
 
     def _draw(self, channel: Any, share: float) -> None:
