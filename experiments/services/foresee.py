@@ -128,6 +128,7 @@ def _listing_error(
         "unit": "category" if experiment.design == Design.CATEGORY else "listing",
         "history_until": str(draw.history.last_day),
         "mean_a_day": round(history.mean, 4),
+        "lasting": round(history.lasting, 4),
         "day_correlation": round(history.day_correlation, 4),
         "covariate_correlation": round(history.cuped_correlation(days, covariate_days), 4),
         "cluster_correlation": round(history.cluster_correlation, 4),

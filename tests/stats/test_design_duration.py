@@ -30,7 +30,15 @@ def test_the_parts_of_the_variance_are_recovered():
     assert found.mean == pytest.approx(10, rel=0.02)
     assert found.between == pytest.approx(4, rel=0.1)
     assert found.within == pytest.approx(9, rel=0.05)
-    assert found.day_correlation == pytest.approx(0.4, abs=0.03)
+    assert found.lasting == pytest.approx(1, abs=0.08)
+    assert found.day_correlation == pytest.approx(0.4, abs=0.04)
+
+
+def test_what_lasts_is_told_from_a_days_own_chance():
+    table = panel(units=20_000, days=56, within=4.0, rho=0.8)
+    found = history_of(table + np.random.default_rng(9).normal(0, np.sqrt(6), size=table.shape))
+    assert (found.lasting, found.day_correlation) == (pytest.approx(0.4, abs=0.03), pytest.approx(0.8, abs=0.03))
+    assert found.within == pytest.approx(10, rel=0.03) and found.between == pytest.approx(4, rel=0.08)
 
 
 def test_the_variance_of_a_mean_is_that_of_simulated_means():
@@ -57,7 +65,7 @@ def test_categories_that_sell_alike_are_seen():
 
 def test_the_foretold_power_is_the_share_of_simulated_tests_that_find_the_effect():
     rng = np.random.default_rng(7)
-    history = History(10.0, 4.0, 9.0, 0.0, 0.0, 400, 28)
+    history = History(10.0, 4.0, 9.0, 0.0, 0.0, 0.0, 400, 28)
     asked = Question(effect=0.05, alpha=0.05, power=0.8)
     foretold = precision(unit_error(history, control=200, treatment=200, covariate_days=0), asked, 14)
     deviation = np.sqrt(history.mean_variance(14))
@@ -68,17 +76,17 @@ def test_the_foretold_power_is_the_share_of_simulated_tests_that_find_the_effect
 
 
 def test_more_days_help_until_units_differ_for_good():
-    history = History(10.0, 0.5, 200.0, 0.0, 0.0, 400, 28)
+    history = History(10.0, 0.5, 200.0, 0.0, 0.0, 0.0, 400, 28)
     asked = Question(effect=0.05, alpha=0.05, power=0.8)
     with_cuped = unit_error(history, control=200, treatment=200, covariate_days=28)
     assert days_needed(with_cuped, asked) == 77
     assert precision(with_cuped, asked, 77).power >= 0.8 > precision(with_cuped, asked, 70).power
-    few = unit_error(History(10.0, 40.0, 1.0, 0.0, 0.0, 10, 28), control=5, treatment=5, covariate_days=0)
+    few = unit_error(History(10.0, 40.0, 1.0, 0.0, 0.0, 0.0, 10, 28), control=5, treatment=5, covariate_days=0)
     assert days_needed(few, asked) is None
 
 
 def test_looking_early_costs_days():
-    history = History(10.0, 0.5, 200.0, 0.0, 0.0, 400, 28)
+    history = History(10.0, 0.5, 200.0, 0.0, 0.0, 0.0, 400, 28)
     error = unit_error(history, control=200, treatment=200, covariate_days=28)
     once, often = (days_needed(error, Question(0.05, 0.05, 0.8, inflation)) for inflation in (1.0, 1.4))
     assert often > once
@@ -104,7 +112,10 @@ def test_design_effect_of_one_unit_clusters_is_one():
     [
         (lambda: history_of(np.ones((1, 9))), "panel: got an array of shape"),
         (lambda: Question(0, 0.05, 0.8), "question: got"),
-        (lambda: unit_error(History(0, 1, 1, 0, 0, 9, 9), control=1, treatment=1, covariate_days=0), "never above 0"),
+        (
+            lambda: unit_error(History(0, 1, 1, 0, 0, 0, 9, 9), control=1, treatment=1, covariate_days=0),
+            "never above 0",
+        ),
         (lambda: slot_error(np.ones(3), slots_a_day=1, counted=1, share=0.5), "got 3 days; give 14"),
         (lambda: cluster_design_effect([], 0), "sizes: got 0 clusters"),
     ],

@@ -10,6 +10,9 @@ from scipy import stats
 from experiments.stats.designs.hashing import Floats
 
 LONGEST_DAYS = 366
+MOST_CORRELATED = 0.98
+CORRECTIONS = 25
+"""Rounds in which what a mean takes from its own days is put back; the next ones change no third digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class History:
         mean: of all units and days, in the metric's unit.
         between: variance of units' long-run means.
         within: variance of a unit's day around its own mean, mean over units.
-        day_correlation: ρ, of one day with the next around the unit's own mean.
+        lasting: w, share of it that lasts from day to day; the rest is a day's own chance.
+        day_correlation: ρ, of the lasting part's one day with the next: w·ρᵏ of days k apart.
         cluster_correlation: share of the variance between units that lies between clusters, 0 to 1.
         units: how many there are.
         days: how many were looked at.
@@ -29,6 +33,7 @@ class History:
     mean: float
     between: float
     within: float
+    lasting: float
     day_correlation: float
     cluster_correlation: float
     units: int
@@ -36,7 +41,7 @@ class History:
 
     def mean_variance(self, days: float) -> float:
         """Return the variance of a unit's mean over so many days: between + within · inflation / days."""
-        return self.between + self.within * _autocorrelated(self.day_correlation, days)
+        return self.between + self.within * _mean_of_days(self.lasting, self.day_correlation, days)
 
     def residual_variance(self, days: float, covariate_days: float) -> float:
         """Return what is left of it after CUPED or matching by the mean of the days before: V_H · (1 − ρ²)."""
@@ -55,12 +60,13 @@ class History:
 def history_of(panel: ArrayLike, clusters: ArrayLike | None = None) -> History:
     """Estimate how a metric varies from a table of units and days.
 
-        within = mean over units of their days' variance; between = variance of means − within · inflation / days
-        (not below 0); ρ from the days' first differences around each unit's mean, corrected for the mean's own error
-        of −1/days; ICC by one-way analysis of variance of the units' means.
+        γ_k = mean of products of days k apart, around each unit's mean; plus the variance of that mean, which
+        subtracting it takes away; ρ = (γ₂ + γ₃)/(γ₁ + γ₂), w = γ₁/(ρ·γ₀), within = γ₀;
+        between = variance of the units' means less the variance of a mean of so many days, not below 0;
+        ICC by one-way analysis of variance of the units' means.
 
     Args:
-        panel: (unit, day) float64, finite, 0 where nothing was sold: two units and four days or more.
+        panel: (unit, day) float64, finite, 0 where nothing was sold: two units and eight days or more.
         clusters: (unit,) int, such as the category; none unless given.
 
     Raises:
@@ -69,21 +75,31 @@ def history_of(panel: ArrayLike, clusters: ArrayLike | None = None) -> History:
     Source: Searle, Casella & McCulloch (1992), section 3.6, for the analysis of variance.
     """
     table = np.asarray(panel, dtype=np.float64)
-    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 4 or not np.isfinite(table).all():
-        raise ValueError(
-            f"panel: got an array of shape {table.shape}; give two units and four days or more, all finite"
-        )
-    days = table.shape[1]
+    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 8 or not np.isfinite(table).all():
+        raise ValueError(f"panel: got an array of shape {table.shape}; give 2 units and 8 days or more, all finite")
     means = table.mean(axis=1)
     # What all units share, a weekday or a season, moves both arms alike and is no noise of the comparison.
-    common = table.mean(axis=0) / max(float(table.mean()), 1e-300) if table.mean() > 0 else np.ones(days)
-    noise = table - means[:, None] * common
-    within = float((noise**2).sum() / (len(table) * (days - 1)))
-    pairs = float((noise[:, 1:] * noise[:, :-1]).sum()) / max(len(table) * (days - 1), 1)
-    rho = float(np.clip((pairs / within if within > 0 else 0.0) + 1 / days, 0.0, 0.95))
-    between = max(float(means.var(ddof=1)) - within * _autocorrelated(rho, days), 0.0)
+    common = table.mean(axis=0) / table.mean() if table.mean() > 0 else np.ones(table.shape[1])
+    within, lasting, rho = _day_to_day(table - means[:, None] * common)
+    own = within * _mean_of_days(lasting, rho, table.shape[1])
+    between = max(float(means.var(ddof=1)) - own, 0.0)
     icc = 0.0 if clusters is None else _intraclass(means, np.asarray(clusters))
-    return History(float(means.mean()), between, within, rho, icc, len(table), days)
+    return History(float(means.mean()), between, within, lasting, rho, icc, len(table), table.shape[1])
+
+
+def _day_to_day(noise: Floats) -> tuple[float, float, float]:
+    """Return the variance of a day, the share of it that lasts, and its correlation from one day to the next."""
+    days = noise.shape[1]
+    seen = [float((noise[:, : days - lag] * noise[:, lag:]).mean()) for lag in range(4)]
+    taken, lasting, rho = 0.0, 0.0, 0.0
+    for _ in range(CORRECTIONS):
+        none, one, two, three = (each + taken for each in seen)
+        if none <= 0 or one <= 0 or one + two <= 0:
+            return max(none, 0.0), 0.0, 0.0
+        rho = float(np.clip((two + three) / (one + two), 0.0, MOST_CORRELATED))
+        lasting = min(one / (rho * none), 1.0) if rho > 0 else 0.0
+        taken = none * _mean_of_days(lasting, rho, days)
+    return none, lasting, rho
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +237,13 @@ def cluster_design_effect(sizes: ArrayLike, correlation: float) -> float:
     return float(1 + ((1 + size.var() / size.mean() ** 2) * size.mean() - 1) * correlation)
 
 
-def _autocorrelated(rho: float, days: float) -> float:
-    """Return the variance of the mean of ``days`` days of an AR(1) of variance 1.
+def _mean_of_days(lasting: float, rho: float, days: float) -> float:
+    """Return the variance of the mean of ``days`` days of variance 1, of which a share w is an AR(1).
 
-    (1/H)·[(1 + ρ)/(1 − ρ) − 2ρ(1 − ρ^H)/(H(1 − ρ)²)]
+    (1/H)·[1 − w + w·((1 + ρ)/(1 − ρ) − 2ρ(1 − ρ^H)/(H(1 − ρ)²))]
     """
-    return float(((1 + rho) / (1 - rho) - 2 * rho * (1 - rho**days) / (days * (1 - rho) ** 2)) / days)
+    autoregressive = (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**days) / (days * (1 - rho) ** 2)
+    return float((1 - lasting + lasting * autoregressive) / days)
 
 
 def _intraclass(means: Floats, clusters: ArrayLike) -> float:
