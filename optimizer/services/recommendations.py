@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 from catalog.copying import copy_rows
 from catalog.guardrails import MISSING, RULE_LABELS
 from catalog.models import Listing
+from catalog.models.listing import PriceSource
 from catalog.money import from_ticks
 from catalog.selectors.listing_rows import PricedListing, listing_rows
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
+from catalog.services.measured import measured_listings
 from optimizer.assumptions import Assumptions
 from optimizer.engine import UNPRICED_REASONS, PricingInputs, optimize_ticks, resolve_device
 from optimizer.engine.pricing_config import PRIOR
@@ -42,7 +44,13 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     result = optimize_ticks(inputs, run.objective, device=device)
     revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
     decision = ChunkDecision(run, facts, estimates, columns(inputs), columns(result), what_if, revenue_sd)
-    rows = [_recommendation(decision, index) for index in range(len(facts))]
+    measured = measured_listings(listing_ids=[row.pk for row in facts.listings], source=PriceSource.OPTIMIZER)
+    rows = [
+        _recommendation(decision, index)
+        if listing.pk not in measured
+        else _unpriced(decision, index, measured[listing.pk])
+        for index, listing in enumerate(facts.listings)
+    ]
     copy_rows(Recommendation, rows)
     return str(device.search)
 
@@ -120,14 +128,19 @@ class RecommendationRow:
     id: int | None = None
 
 
+def _unpriced(decision: ChunkDecision, index: int, reason: str) -> RecommendationRow:
+    listing = decision.facts.listings[index]
+    row = RecommendationRow(decision.run.pk, listing.pk, listing.price_in_force, explain(decision, index))
+    row.outcome, row.outcome_reason = Recommendation.Outcome.UNPRICED.value, reason
+    return row
+
+
 def _recommendation(decision: ChunkDecision, index: int) -> RecommendationRow:
     result, listing = decision.result, decision.facts.listings[index]
-    row = RecommendationRow(decision.run.pk, listing.pk, listing.price_in_force, explain(decision, index))
     ticks = result["price_ticks"][index]
     if ticks == MISSING:
-        row.outcome = Recommendation.Outcome.UNPRICED.value
-        row.outcome_reason = UNPRICED_REASONS[result["unpriced"][index]]
-        return row
+        return _unpriced(decision, index, UNPRICED_REASONS[result["unpriced"][index]])
+    row = RecommendationRow(decision.run.pk, listing.pk, listing.price_in_force, explain(decision, index))
     exponent = decision.facts.channel.currency_exponent
     money = 10.0**-exponent
     row.price, row.binding_rule = from_ticks(ticks, exponent), RULE_LABELS[result["rule"][index]]

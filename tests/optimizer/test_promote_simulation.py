@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import CompetitorPrice, GuardrailPolicy, Listing, PriceChange
+from catalog.models import CompetitorPrice, GuardrailPolicy, Listing, PriceChange, ServedExperiment
 from catalog.models.listing import PriceSource
+from catalog.services.arms import Arm, serve_arms
 from catalog.services.roll_back import roll_back_run
+from experiments.models import HoldoutListing
 from optimizer.assumptions import CostChange
 from optimizer.models import Recommendation, RunLimits, Simulation
 from optimizer.services import promote_simulation as module
@@ -41,6 +43,19 @@ def test_all_prices_of_a_simulation_come_into_force():
     assert outcomes == {listings[0].pk: "published", listings[1].pk: "published", listings[2].pk: "unpriced"}
     done.run.refresh_from_db()
     assert (done.run.status, done.run.publishes, done.run.error) == ("succeeded", True, "")
+
+
+def test_what_is_held_out_or_in_an_experiment_is_not_priced_and_the_rest_is_promoted():
+    priced, held, tried = (make_listing() for _ in range(3))
+    HoldoutListing.objects.create(listing=held, since=timezone.now())
+    unit = ServedExperiment.Unit.SKU
+    arms = {tried.pk: [Arm("control", 10_000, tried.price_in_force)]}
+    serve_arms(channel=tried.channel, experiment="e", salt="s", unit=unit, arms=arms, now=timezone.now())
+    simulation = computed(priced, held, tried)
+    promoted(simulation)
+    reasons = dict(Recommendation.objects.values_list("listing", "outcome_reason"))
+    assert reasons == {priced.pk: "", held.pk: "held_out", tried.pk: "in_experiment"}
+    assert list(PriceChange.objects.values_list("listing", flat=True)) == [priced.pk]
 
 
 def test_a_simulation_is_promoted_once():
