@@ -137,8 +137,11 @@ def read_by_category(shop: Shop, salt: str) -> tuple[float, float, float]:
 
 
 Design = Callable[[Shop, str], tuple[float, float, float]]
+UNADJUSTED = "SKUs by hash, means"
+"""For comparison: without the days before, the heaviest SKUs decide, and the ratio of means is far from normal."""
+
 DESIGNS: dict[str, Design] = {
-    "SKUs by hash, means": read_by_hash,
+    UNADJUSTED: read_by_hash,
     "SKUs by hash, CUPED": read_with_cuped,
     "SKUs in matched pairs": read_in_pairs,
     "categories, CUPED": read_by_category,
@@ -190,7 +193,7 @@ def null_table(console: Console, runs: int, seed: int) -> bool:
     for name, found in readings.items():
         effects, ours, naive = (np.array(column) for column in zip(*found, strict=True))
         false = float((ours < ALPHA).mean())
-        calibrated &= CALIBRATED[0] - error < false < CALIBRATED[1] + error
+        calibrated &= name == UNADJUSTED or CALIBRATED[0] - error < false < CALIBRATED[1] + error
         by_visitors = "" if not naive.any() else f"{(naive < ALPHA).mean():.1%}"
         table.add_row(name, f"{false:.1%}", by_visitors, f"{effects.std():.1%}")
     console.print(table)

@@ -62,17 +62,18 @@ class ListingHistory:
 
     def daily_means(self, days: int, *, ago: int = 0) -> Floats:
         """Return each listing's metric a day over ``days`` days that end ``ago`` days before the last: (listing,)."""
+        place = _places(self.listing_ids)
         result = np.zeros(len(self.listing_ids))
         for pk, total in self._read(SUMS_SQL, self.listing_ids, days, ago):
-            result[self._place(pk)] = total / days
+            result[place[pk]] = total / days
         return result
 
     def panel(self, chosen: Sequence[int], days: int = PANEL_DAYS) -> Floats:
-        """Return the metric of some listings, by index and rising, and day: (chosen, day)."""
+        """Return the metric of some listings, by index, and day: (chosen, day)."""
         ids = [self.listing_ids[index] for index in chosen]
-        table = np.zeros((len(ids), days))
+        place, table = _places(ids), np.zeros((len(ids), days))
         for pk, day, value in self._read(DAYS_SQL, ids, days, 0):
-            table[np.searchsorted(ids, pk), self._column(day, days)] = value
+            table[place[pk], self._column(day, days)] = value
         return table
 
     def totals(self, days: int = PANEL_DAYS) -> Floats:
@@ -81,9 +82,6 @@ class ListingHistory:
         for day, value in self._read(TOTALS_SQL, self.listing_ids, days, 0):
             result[self._column(day, days)] = value
         return result
-
-    def _place(self, listing_id: int) -> int:
-        return int(np.searchsorted(self.listing_ids, listing_id))
 
     def _column(self, day: date, days: int) -> int:
         assert self.last_day is not None  # nothing is read without it
@@ -97,6 +95,10 @@ class ListingHistory:
         with connection.cursor() as cursor:
             cursor.execute(statement.format(metric=METRIC_SQL[Metric(self.metric)]), period)
             return cursor.fetchall()
+
+
+def _places(ids: Sequence[int]) -> dict[int, int]:
+    return {pk: index for index, pk in enumerate(ids)}
 
 
 def listing_history(*, channel: Channel, listing_ids: Sequence[int], metric: str, before: date) -> ListingHistory:
