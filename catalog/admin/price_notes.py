@@ -1,4 +1,4 @@
-"""What is about to happen to a price, or holds it: what waits, overrides to come and in force, a markdown plan."""
+"""What is about to happen to a price, or holds it: what waits, overrides, a markdown plan, what is measured there."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,10 @@ from django.urls import reverse
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import local_moment, moment, money
 from catalog.models import Listing, PriceApproval, PriceOverride
+from catalog.models.listing import PriceSource
 from catalog.models.price_override import OverrideStatus
 from catalog.selectors.overrides import live_overrides
+from catalog.services.measured import HELD_OUT, measured_listings
 
 Note = tuple[str, str]
 
@@ -16,7 +18,8 @@ Note = tuple[str, str]
 def price_notes(listing: Listing) -> list[Note]:
     """Return sentences, each with the page that it is about; empty where nothing holds the price and nothing waits."""
     overrides = live_overrides(listing_ids=[listing.pk])
-    return [*_waiting(listing), *(_override(row, listing) for row in overrides), *_markdown(listing)]
+    held = [*_markdown(listing), *_measured(listing)]
+    return [*_waiting(listing), *(_override(row, listing) for row in overrides), *held]
 
 
 def _waiting(listing: Listing) -> Iterator[Note]:
@@ -39,3 +42,14 @@ def _markdown(listing: Listing) -> Iterator[Note]:
         words = f"A markdown plan sets this price until {moment(listing.markdown_until)}."
         plans = admin_url("optimizer_markdownplan_changelist")
         yield words, f"{plans}?q={listing.product.sku}" if plans else ""
+
+
+def _measured(listing: Listing) -> Iterator[Note]:
+    why = measured_listings(listing_ids=[listing.pk], source=PriceSource.OPTIMIZER).get(listing.pk)
+    if why == HELD_OUT:
+        yield "It is held out: nothing automatic changes this price.", admin_url("experiments_holdoutpolicy_changelist")
+    elif why:
+        served = listing.served_experiments.filter(ended_at=None).prefetch_related("arms").get()
+        arms = ", ".join(f"{arm.arm} at {money(arm.price, listing.channel)}" for arm in served.arms.order_by("pk"))
+        words = f"Experiment {served.experiment} runs on it ({arms}): nothing automatic changes this price meanwhile."
+        yield words, admin_url("experiments_priceexperiment_changelist")

@@ -208,3 +208,16 @@ def test_layers_say_what_runs_on_their_buckets(manager):
     press(manager, row, "start")
     shown = manager.get(reverse("admin:experiments_experimentlayer_changelist")).content.decode()
     assert "Five per cent dearer: 0 to 9,999" in shown
+
+
+def test_a_products_page_says_what_holds_its_price(manager):
+    first, second = make_shop()[:2]
+    row = make_draft()
+    press(manager, row, "submit")
+    press(manager, row, "start")
+    shown = manager.get(reverse("admin:catalog_listing_change", args=[first.pk])).content.decode()
+    assert "Experiment spring runs on it (" in shown
+    press(manager, row, "stop", reason="x")
+    HoldoutListing.objects.create(listing=second, since="2026-01-01T00:00Z")
+    shown = manager.get(reverse("admin:catalog_listing_change", args=[second.pk])).content.decode()
+    assert "It is held out" in shown

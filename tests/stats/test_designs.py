@@ -14,6 +14,8 @@ from experiments.stats.designs.matched_pairs import matched_sets, standardised_d
 from experiments.stats.designs.regions import region_shares
 from experiments.stats.designs.strata import quantile_strata
 from experiments.stats.designs.switchback import schedule
+from experiments.stats.inference.estimates import paired_difference
+from experiments.stats.inference.moments import Moments
 
 HALVES = (5_000, 5_000)
 
@@ -242,3 +244,23 @@ def test_large_categories_are_thinned_and_keep_their_strength():
 def test_points_of_a_name_are_in_the_unit_interval():
     drawn = points("s", names(1_000))
     assert drawn.min() >= 0 and drawn.max() < 1
+
+
+def test_tests_of_nothing_in_pairs_find_something_as_often_as_they_say_and_visitors_far_more_often():
+    rng = np.random.default_rng(11)
+    pairs_found, visitors_found = [], []
+    for run in range(400):
+        level = rng.lognormal(3, 1, size=60)
+        rate = 0.05 * rng.lognormal(0, 0.5, size=60)
+        before, after = rng.poisson(rate * level * 28), rng.poisson(rate * level * 28 * rng.lognormal(0, 0.2, size=60))
+        arms = arms_in_blocks(f"salt-{run}", names(60), matched_sets(np.log1p(before)[:, None]), HALVES)
+        order = np.lexsort((arms, matched_sets(np.log1p(before)[:, None]))).reshape(-1, 2)
+        gained = np.log1p(after) - np.log1p(before)
+        pairs_found.append(paired_difference(Moments.of(gained[order[:, 1]], gained[order[:, 0]])).p_value() < 0.05)
+        seen, bought = (np.array([side[arms == arm].sum() for arm in (0, 1)]) for side in (level * 28, after))
+        chance = bought.sum() / seen.sum()
+        z = (bought[1] / seen[1] - bought[0] / seen[0]) / np.sqrt(chance * (1 - chance) * (1 / seen).sum())
+        visitors_found.append(abs(z) > 1.96)
+    # Three standard errors of a share of 5 % in 400 runs.
+    assert np.mean(pairs_found) == pytest.approx(0.05, abs=0.033)
+    assert np.mean(visitors_found) > 0.24
