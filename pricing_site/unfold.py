@@ -67,6 +67,7 @@ NAVIGATION = [
         "title": "Experiments",
         "items": [
             _page("Price experiments", "science", "experiments", "priceexperiment"),
+            _page("Listings in arms", "splitscreen", "experiments", "experimentunit"),
             _page("Layers", "layers", "experiments", "experimentlayer"),
             _page("Holdout", "shield_lock", "experiments", "holdoutpolicy"),
         ],

@@ -307,6 +307,7 @@ class PriceExperimentAdmin(PricingModelAdmin):
             "colour": STATUS_COLOURS[row.get_status_display()],
             "history": _history(row),
             "buttons": promotions + buttons,
+            "units_url": f"{admin_url(UNITS)}?experiment__id__exact={row.pk}" if row.started_at else "",
             "readout_url": admin_url("experiments_priceexperiment_readout", row.pk) if row.started_at else "",
             **plan_panel(row),
         }
@@ -383,6 +384,7 @@ class PriceExperimentAdmin(PricingModelAdmin):
 
 
 STEP_URL = "experiments_priceexperiment_"
+UNITS = "experiments_experimentunit_changelist"
 
 
 def _history(row: PriceExperiment) -> list[list[str]]:

@@ -210,6 +210,22 @@ def test_layers_say_what_runs_on_their_buckets(manager):
     assert "Five per cent dearer: 0 to 9,999" in shown
 
 
+def test_who_is_in_which_arm_is_listed_and_found_by_sku(manager):
+    make_shop()
+    row = make_draft()
+    press(manager, row, "submit")
+    press(manager, row, "start")
+    units = reverse("admin:experiments_experimentunit_changelist")
+    assert f"{units}?experiment__id__exact={row.pk}" in page(manager, row)
+    shown = manager.get(units, {"experiment__id__exact": row.pk, "q": "C0-00"}).content.decode()
+    assert shown.count('class="data-row') <= 1 and "C0-00" in shown and "C1-00" not in shown and "£10.00" in shown
+    unit = row.units.first()
+    assert (
+        "Price at the start"
+        in manager.get(reverse("admin:experiments_experimentunit_change", args=[unit.pk])).content.decode()
+    )
+
+
 def test_a_products_page_says_what_holds_its_price(manager):
     first, second = make_shop()[:2]
     row = make_draft()
