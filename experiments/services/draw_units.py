@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -124,7 +124,7 @@ def draw_units(
     draw = _drawn(experiment, arms, listings, prices, history, second)
     if experiment.design in BY_LISTING:
         draw = _together(gate, arms, draw, refused)
-    return Draw(**{**draw.__dict__, "refused": dict(refused)})
+    return replace(draw, refused=dict(refused))
 
 
 def _drawn(
@@ -189,11 +189,18 @@ def _together(gate: _Gate, arms: Sequence[ExperimentArm], draw: Draw, refused: d
 
 
 def _of(draw: Draw, stays: NDArray[np.bool_]) -> Draw:
-    chosen = {name: getattr(draw, name)[stays] for name in ("arms", "blocks", "clusters", "covariates", "before")}
-    prices = [each for each, kept in zip(draw.prices, stays.tolist(), strict=True) if kept]
     listings = draw.listings.of(stays)
-    history = ListingHistory(listings.ids, draw.history.metric, draw.history.last_day)
-    return Draw(**{**draw.__dict__, **chosen, "prices": prices, "listings": listings, "history": history})
+    return replace(
+        draw,
+        listings=listings,
+        arms=draw.arms[stays],
+        blocks=draw.blocks[stays],
+        clusters=draw.clusters[stays],
+        covariates=draw.covariates[stays],
+        before=draw.before[stays],
+        prices=[each for each, kept in zip(draw.prices, stays.tolist(), strict=True) if kept],
+        history=replace(draw.history, listing_ids=listings.ids),
+    )
 
 
 def _refused_alone(
