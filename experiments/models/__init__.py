@@ -15,6 +15,7 @@ from experiments.models.experiment_facts import (
     ExperimentUnit,
     ReadoutEntry,
     UnitDay,
+    UnitState,
 )
 from experiments.models.holdout import HoldoutListing, HoldoutPolicy
 from experiments.models.price_experiment import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
@@ -45,4 +46,5 @@ __all__ = [
     "ReadoutEntry",
     "StreamOffset",
     "UnitDay",
+    "UnitState",
 ]

@@ -1,5 +1,7 @@
 """Who was given which arm, what they were shown and what they brought: late facts may change every day's sums."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -41,20 +43,45 @@ class ExperimentEvent(models.Model):
     event_id = models.CharField(max_length=64)
     digest = models.BinaryField(max_length=16, help_text="Of the content: another one under the same id is refused.")
     occurred_on = models.DateField()
+    is_crossover = models.BooleanField(
+        default=False, db_default=False, help_text="It named another arm than its unit has: it was counted as nothing."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["experiment", "event_id"], name="experiment_event_once")]
+        indexes = [
+            models.Index(fields=["experiment"], condition=Q(is_crossover=True), name="experiment_event_crossovers")
+        ]
 
     def __str__(self) -> str:
         return self.event_id
 
 
-class UnitDay(models.Model):
-    """What one unit of randomisation (a listing, region, slot or visitor) was shown and brought on a day."""
+class UnitState(models.Model):
+    """A unit of randomisation and its arm, which its first event fixes. Its writers lock this row, in unit order."""
 
     experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="+", db_index=False)
     unit = models.CharField(max_length=96)
     arm = models.ForeignKey(ExperimentArm, on_delete=models.PROTECT, related_name="+")
+    covariate = models.DecimalField(
+        max_digits=18, decimal_places=4, null=True, help_text="The metric a day before the start; null: not known."
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["experiment", "unit"], name="unit_state_once")]
+
+    def __str__(self) -> str:
+        return f"{self.unit} in {self.arm_id}"
+
+
+class UnitDay(models.Model):
+    """What one unit of randomisation was shown and brought on a day: the truth that `ArmDay` sums up.
+
+    By the design a unit is a listing, a category, a region, a slot or a visitor. Its arm is in `UnitState`.
+    """
+
+    experiment = models.ForeignKey(PriceExperiment, on_delete=models.PROTECT, related_name="+", db_index=False)
+    unit = models.CharField(max_length=96)
     day = models.DateField()
     exposures = models.PositiveBigIntegerField(default=0)
     orders = models.PositiveBigIntegerField(default=0)
@@ -69,31 +96,39 @@ class UnitDay(models.Model):
         return f"{self.unit} on {self.day}"
 
 
-class ArmDay(models.Model):
-    """Sufficient statistics of an arm and metric up to the end of a day: what a read-out reads, however many units.
+class SumField(models.DecimalField):
+    """A sum of squares of amounts, exact: the same whatever the order in which it was added up."""
 
-    Sums over units of the metric (y) and of the covariate or denominator (x), both cumulative from the start.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 40)
+        kwargs.setdefault("decimal_places", 8)
+        super().__init__(*args, **kwargs)
+
+
+class ArmDay(models.Model):
+    """By how much a day changed the sufficient statistics of an arm and metric: what a read-out reads.
+
+    A unit's metric (y) and its covariate or denominator (x) are totals from the start, so y² and x·y are not those of a
+    day: their change is kept. The sums over the days up to one are the sums over units at its end. So a late fact
+    changes rows of its own unit's days only.
     """
 
     arm = models.ForeignKey(ExperimentArm, on_delete=models.CASCADE, related_name="days")
     metric = models.CharField(max_length=24, choices=PriceExperiment.Metric)
     day = models.DateField()
-    exposures = models.PositiveBigIntegerField(default=0)
-    count = models.PositiveBigIntegerField(help_text="Units of randomisation.")
-    sum_y = models.FloatField(default=0)
-    sum_y2 = models.FloatField(default=0)
-    sum_x = models.FloatField(default=0)
-    sum_x2 = models.FloatField(default=0)
-    sum_xy = models.FloatField(default=0)
+    exposures = models.BigIntegerField(default=0)
+    count = models.BigIntegerField(default=0, help_text="Units of randomisation that were exposed for the first time.")
+    sum_y = SumField(default=0)
+    sum_y2 = SumField(default=0)
+    sum_x = SumField(default=0)
+    sum_x2 = SumField(default=0)
+    sum_xy = SumField(default=0)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["arm", "metric", "day"], name="arm_day_once"),
-            models.CheckConstraint(condition=Q(sum_y2__gte=0, sum_x2__gte=0), name="arm_day_squares"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["arm", "metric", "day"], name="arm_day_once")]
 
     def __str__(self) -> str:
-        return f"{self.arm_id} {self.metric} until {self.day}"
+        return f"{self.arm_id} {self.metric} on {self.day}"
 
 
 class ReadoutEntry(models.Model):

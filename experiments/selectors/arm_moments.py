@@ -1,0 +1,83 @@
+"""Sufficient statistics of an experiment's arms, summed up from what each unit did on each day."""
+
+from collections.abc import Collection
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from experiments.models import GuardrailMetric, PriceExperiment
+
+Metric = PriceExperiment.Metric
+CAPPED = (Metric.PROFIT, Metric.REVENUE, Metric.UNITS)
+
+ArmMetricDay = tuple[int, str, date]
+SUMS = ("exposures", "count", "sum_y", "sum_y2", "sum_x", "sum_x2", "sum_xy")
+
+# A unit counts from the day on which it was first exposed: what it brought before is nobody's effect. Its totals run
+# on from day to day; what a day changes in y, y², x, x² and x·y is summed over the units. numeric is exact, so that the
+# sums do not depend on the order in which facts came.
+CHANGES_SQL = """
+WITH shown AS (
+  SELECT unit, min(day) AS first_day FROM experiments_unitday
+   WHERE experiment_id = %(experiment)s AND exposures > 0 AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))
+   GROUP BY unit
+), path AS (
+  SELECT state.arm_id, facts.unit, facts.day, facts.exposures, coalesce(state.covariate, 0) AS covariate,
+         sum(facts.orders) OVER so_far AS orders,
+         sum(facts.units) OVER so_far AS sold,
+         sum(least(facts.units, %(units_cap)s::numeric)) OVER so_far AS units,
+         sum(least(facts.revenue, %(revenue_cap)s::numeric)) OVER so_far AS revenue,
+         sum(least(facts.profit, %(profit_cap)s::numeric)) OVER so_far AS profit
+    FROM shown
+    JOIN experiments_unitday facts ON facts.experiment_id = %(experiment)s AND facts.unit = shown.unit
+     AND facts.day >= shown.first_day
+    JOIN experiments_unitstate state ON state.experiment_id = %(experiment)s AND state.unit = shown.unit
+  WINDOW so_far AS (PARTITION BY facts.unit ORDER BY facts.day)
+), measured AS (
+  SELECT arm_id, day, exposures, metric, y, x, lag(y, 1, 0) OVER own AS y0, lag(x, 1, 0) OVER own AS x0,
+         row_number() OVER own = 1 AS is_new
+    FROM path CROSS JOIN LATERAL (VALUES
+         ('profit', profit, covariate), ('revenue', revenue, covariate), ('units', units, covariate),
+         ('conversion', (orders > 0 OR sold > 0)::int::numeric, covariate), ('revenue_per_order', revenue, orders)
+         ) AS metrics (metric, y, x)
+   WHERE metric = ANY(%(metrics)s)
+  WINDOW own AS (PARTITION BY unit, metric ORDER BY day)
+)
+SELECT arm_id, metric, day, sum(exposures)::bigint, count(*) FILTER (WHERE is_new), sum(y - y0), sum(y * y - y0 * y0),
+       sum(x - x0), sum(x * x - x0 * x0), sum(x * y - x0 * y0)
+  FROM measured GROUP BY arm_id, metric, day
+"""
+
+
+def measured_metrics(experiment: PriceExperiment) -> list[str]:
+    """Return the metrics of the plan: the primary one first, then the guardrails."""
+    guarded = GuardrailMetric.objects.filter(experiment=experiment).order_by("pk").values_list("metric", flat=True)
+    return list(dict.fromkeys([experiment.metric, *guarded]))
+
+
+def winsor_caps(experiment: PriceExperiment) -> dict[str, str]:
+    """Return what a unit's amount of one day is cut to, by metric, as the plan fixed it; empty: nothing is cut."""
+    caps: dict[str, str] = (experiment.plan or {}).get("winsor_caps") or {}
+    return caps
+
+
+def changes_query(experiment: PriceExperiment, units: Collection[str] | None) -> dict[str, Any]:
+    """Return the parameters of CHANGES_SQL; ``units`` None: all of the experiment."""
+    caps = winsor_caps(experiment)
+    return {
+        "experiment": experiment.pk,
+        "units": None if units is None else list(units),
+        "metrics": measured_metrics(experiment),
+        **{f"{metric}_cap": caps.get(metric) for metric in CAPPED},
+    }
+
+
+def arm_day_changes(
+    experiment: PriceExperiment, units: Collection[str] | None = None
+) -> dict[ArmMetricDay, tuple[Decimal, ...]]:
+    """Return by how much each day changes the sums of each arm and metric (in the order of SUMS), by these units."""
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGES_SQL, changes_query(experiment, units))
+        return {(arm, metric, day): tuple(sums) for arm, metric, day, *sums in cursor.fetchall()}

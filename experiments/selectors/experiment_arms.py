@@ -1,0 +1,40 @@
+"""Which unit an event belongs to, and which arm the hash gives it."""
+
+from datetime import UTC, date, datetime
+
+from django.utils import timezone
+
+from catalog.arms import drawn_arm
+from experiments.models import PriceExperiment
+
+Design = PriceExperiment.Design
+
+
+class DrawnArms:
+    """The arms of one experiment by name, and the draw of its units: one query when it is made."""
+
+    def __init__(self, experiment: PriceExperiment) -> None:
+        self.experiment = experiment
+        self.arms = list(experiment.arms.order_by("position"))
+        self.ids = {arm.name: arm.pk for arm in self.arms}
+        self.shares = [arm.share for arm in self.arms]
+
+    def in_washout(self, moment: datetime) -> bool:
+        seconds = self.experiment.slot_seconds
+        return bool(seconds) and moment.timestamp() % seconds < self.experiment.washout_seconds
+
+    def place_of(self, unit: str, moment: datetime) -> tuple[str, date]:
+        """Return the unit of an event and the day to which it belongs: of a slot the one on which it began."""
+        if not self.experiment.slot_seconds:
+            return unit, timezone.localdate(moment)
+        slot = int(moment.timestamp() // self.experiment.slot_seconds)
+        began = datetime.fromtimestamp(slot * self.experiment.slot_seconds, UTC)
+        return str(slot), timezone.localdate(began)
+
+    def arm_of(self, unit: str) -> int | None:
+        """Return the arm of a region or slot; None for units that the shop draws."""
+        if self.experiment.design == Design.SWITCHBACK:
+            return self.arms[drawn_arm(self.experiment.salt, unit, self.shares)].pk
+        if self.experiment.design == Design.REGION:
+            return self.arms[drawn_arm(self.experiment.salt, unit, self.shares)].pk
+        return None
