@@ -1,6 +1,6 @@
 from django.urls import path
 
-from experiments.api import experiment_views, views
+from experiments.api import event_views, experiment_views, views
 
 urlpatterns = [
     path("bandit-evaluations", views.BanditEvaluationView.as_view()),
@@ -12,4 +12,6 @@ urlpatterns = [
     path("experiments/<slug:code>/stop", experiment_views.StopView.as_view()),
     path("experiments/<slug:code>/withdraw", experiment_views.WithdrawView.as_view()),
     path("experiments/<slug:code>/decide", experiment_views.DecideView.as_view()),
+    path("experiments/<slug:code>/exposures", event_views.ExposuresView.as_view()),
+    path("experiments/<slug:code>/outcomes", event_views.ExperimentOutcomesView.as_view()),
 ]

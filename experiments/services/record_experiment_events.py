@@ -11,6 +11,7 @@ from enum import StrEnum
 from django.db import connection, transaction
 
 from experiments.models import ExperimentEvent, PriceExperiment
+from experiments.selectors.arm_moments import Metric, measured_metrics
 from experiments.selectors.experiment_arms import DrawnArms
 from experiments.services.arm_days import keeping_arm_days, locked_states
 
@@ -31,6 +32,7 @@ class Verdict(StrEnum):
     CROSSOVER = "crossover"
     UNKNOWN_ARM = "unknown_arm"
     NO_UNIT = "no_unit"
+    NO_PROFIT = "no_profit"
     OUTSIDE_PERIOD = "outside_period"
     IN_THE_FUTURE = "in_the_future"
 
@@ -50,6 +52,7 @@ WORDS = {
     Verdict.CROSSOVER: "Its unit has another arm: serve each unit the arm that it was given first.",
     Verdict.UNKNOWN_ARM: "The experiment has no such arm: give one of its arms' names.",
     Verdict.NO_UNIT: "Give the unit that was randomised: the region, or the visitor.",
+    Verdict.NO_PROFIT: "The experiment measures profit: give the profit of every outcome.",
     Verdict.OUTSIDE_PERIOD: "It happened before the experiment started or after it stopped.",
     Verdict.IN_THE_FUTURE: "It happens later than now: set the sender's clock, and give times with their offset.",
 }
@@ -65,7 +68,7 @@ class UnitEvent:
 
     Args:
         unit: the region or visitor; of a switchback nothing, its slot follows from ``occurred_at``.
-        revenue, profit: in the channel's currency.
+        revenue, profit: in the channel's currency; profit None: not known.
         covariate: the metric a day that the unit brought before the experiment, where the shop knows it.
     """
 
@@ -78,17 +81,17 @@ class UnitEvent:
     orders: int = 0
     units: int = 0
     revenue: Decimal = Decimal(0)
-    profit: Decimal = Decimal(0)
+    profit: Decimal | None = Decimal(0)
     covariate: Decimal | None = None
 
     @property
     def facts(self) -> tuple[int, int, int, Decimal, Decimal]:
-        return self.exposures, self.orders, self.units, self.revenue, self.profit
+        return self.exposures, self.orders, self.units, self.revenue, self.profit or Decimal(0)
 
     @property
     def digest(self) -> bytes:
         moment = self.occurred_at.astimezone(UTC).isoformat()
-        amounts = [f"{amount:.4f}" for amount in self.facts]
+        amounts = [f"{amount:.4f}" for amount in self.facts] + ["unknown"] * (self.profit is None)
         text = "\n".join([self.kind, self.unit, self.arm, moment, *amounts])
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -149,6 +152,7 @@ class _Counting:
     def __init__(self, experiment: PriceExperiment, now: datetime) -> None:
         self.experiment, self.now = experiment, now
         self.drawn = DrawnArms(experiment)
+        self.measures_profit = Metric.PROFIT in measured_metrics(experiment)
         self.verdicts: list[Verdict] = []
         self.places: dict[int, tuple[str, date]] = {}  # index of an event: its unit and day
 
@@ -167,6 +171,8 @@ class _Counting:
             return Verdict.IN_THE_FUTURE
         if event.occurred_at < self.experiment.started_at or (stopped_at and event.occurred_at > stopped_at):
             return Verdict.OUTSIDE_PERIOD
+        if event.profit is None and self.measures_profit:
+            return Verdict.NO_PROFIT
         if self.drawn.in_washout(event.occurred_at):
             return Verdict.WASHOUT
         place = self.drawn.place_of(event.unit, event.occurred_at)
