@@ -8,6 +8,8 @@ from catalog.arms import drawn_arm
 from experiments.models import PriceExperiment
 
 Design = PriceExperiment.Design
+READ_FROM_SALES = {Design.SKU, Design.CATEGORY}
+"""Designs whose units are listings: what they sold is known already."""
 
 
 class DrawnArms:

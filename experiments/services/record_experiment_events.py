@@ -12,14 +12,11 @@ from django.db import connection, transaction
 
 from experiments.models import ExperimentEvent, PriceExperiment
 from experiments.selectors.arm_moments import Metric, measured_metrics
-from experiments.selectors.experiment_arms import DrawnArms
+from experiments.selectors.experiment_arms import READ_FROM_SALES, DrawnArms
 from experiments.services.arm_days import keeping_arm_days, locked_states
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """By how much the clocks of shops may differ from ours."""
-
-Design = PriceExperiment.Design
-READ_FROM_SALES = {Design.SKU, Design.CATEGORY}
 
 
 class Verdict(StrEnum):

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from experiments.models import PriceExperiment
 from experiments.selectors.arm_moments import Metric
+from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.services.arm_days import keeping_arm_days, locked_states
-from experiments.services.record_experiment_events import READ_FROM_SALES
 
 ONE_DAY = timedelta(days=1)
 

@@ -5,8 +5,18 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from experiments.models import ArmDay, ExperimentArm, ExperimentLayer, ExperimentUnit, GuardrailMetric, PriceExperiment
+from experiments.models import (
+    ArmDay,
+    ExperimentArm,
+    ExperimentLayer,
+    ExperimentUnit,
+    GuardrailMetric,
+    PriceExperiment,
+    UnitDay,
+    UnitState,
+)
 from experiments.selectors.arm_moments import SUMS
+from experiments.services.arm_days import recompute_arm_days
 from tests.factories import make_channel
 
 STARTED = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,3 +76,21 @@ def arm_days(experiment: PriceExperiment) -> dict[tuple[str, str, int], tuple[An
 
 def after(days: float = 0, hours: float = 0) -> datetime:
     return STARTED + timedelta(days=days, hours=hours)
+
+
+def store_facts(experiment: PriceExperiment, units: list[dict[str, Any]]) -> None:
+    """Write units with their ``days`` (of amounts by name) as if they had come in, and sum them up.
+
+    ``arm``: by position. ``days``: {day: {"exposures": …, "revenue": …}}.
+    """
+    arms = list(experiment.arms.order_by("position"))
+    UnitState.objects.bulk_create(
+        UnitState(experiment=experiment, unit=each["unit"], arm=arms[each["arm"]], covariate=each.get("covariate"))
+        for each in units
+    )
+    UnitDay.objects.bulk_create(
+        UnitDay(experiment=experiment, unit=each["unit"], day=STARTED.date() + timedelta(days=day), **facts)
+        for each in units
+        for day, facts in each["days"].items()
+    )
+    recompute_arm_days(experiment=experiment)

@@ -1,0 +1,143 @@
+"""Looks for designs whose neighbours belong together: matched pairs of SKUs, and time slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from experiments.models import ExperimentArm, PriceExperiment
+from experiments.selectors.arm_moments import CAPPED, Metric, winsor_caps
+from experiments.selectors.experiment_looks import day_number
+from experiments.stats.inference import Look, Moments, SwitchbackSlots
+
+Floats = NDArray[np.float64]
+
+COLUMNS = {
+    Metric.PROFIT: "profit",
+    Metric.REVENUE: "revenue",
+    Metric.UNITS: "units",
+    Metric.CONVERSION: "orders + units",
+    Metric.REVENUE_PER_ORDER: "revenue",
+}
+# A unit counts from the day on which it was first exposed, as in the sums of arms.
+PATHS_SQL = """
+SELECT state.unit, state.arm_id, coalesce(state.covariate, 0)::float8, coalesce(member.block, 0),
+       array_agg(facts.day - %(first)s::date ORDER BY facts.day),
+       array_agg(least({column}, %(cap)s::numeric)::float8 ORDER BY facts.day), sum(facts.orders)::float8
+  FROM experiments_unitstate state
+  JOIN experiments_unitday facts ON facts.experiment_id = state.experiment_id AND facts.unit = state.unit
+  LEFT JOIN (SELECT cluster, min(block) AS block FROM experiments_experimentunit
+              WHERE experiment_id = %(experiment)s GROUP BY cluster) member
+         ON state.unit = %(design)s || ':' || member.cluster
+ WHERE state.experiment_id = %(experiment)s AND facts.day <= %(until)s
+   AND facts.day >= (SELECT min(day) FROM experiments_unitday shown WHERE shown.experiment_id = state.experiment_id
+                        AND shown.unit = state.unit AND shown.exposures > 0)
+ GROUP BY state.unit, state.arm_id, state.covariate, member.block
+"""
+
+
+@dataclass(frozen=True)
+class UnitPaths:
+    """Units in rows. ``total``: (unit, day) float64, the metric from the first to each day, 0 before the first one."""
+
+    names: list[str]
+    arms: NDArray[np.int64]
+    covariates: Floats
+    blocks: NDArray[np.int64]
+    days: list[int]
+    total: Floats
+    first: NDArray[np.int64]
+    orders: Floats
+
+
+def unit_paths(experiment: PriceExperiment, metric: str, until: date, first: date) -> UnitPaths | None:
+    """Return what each unit brought by the end of each day, in one query; None while there is nothing."""
+    cap = winsor_caps(experiment).get(metric) if metric in CAPPED else None
+    query: dict[str, Any] = {"experiment": experiment.pk, "design": experiment.design, "until": until, "first": first}
+    with connection.cursor() as cursor:
+        cursor.execute(PATHS_SQL.format(column=COLUMNS[Metric(metric)]), query | {"cap": cap})
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    width = (until - first).days + 1
+    total = np.zeros((len(rows), width))
+    for at, row in enumerate(rows):
+        total[at, row[4]] = row[5]
+    total = total.cumsum(axis=1)
+    if metric == Metric.CONVERSION:
+        total = (total > 0).astype(float)
+    return UnitPaths(
+        names=[row[0] for row in rows],
+        arms=np.array([row[1] for row in rows]),
+        covariates=np.array([row[2] for row in rows]),
+        blocks=np.array([row[3] for row in rows]),
+        days=[day_number(experiment, first) + at for at in range(width)],
+        total=total,
+        first=np.array([row[4][0] for row in rows]),
+        orders=np.array([row[6] for row in rows]),
+    )
+
+
+def paired_looks(paths: UnitPaths, arms: Sequence[ExperimentArm], metric: str) -> dict[int, list[Look]]:
+    """Compare each arm with the control within blocks that hold both; of each block one unit an arm."""
+    control, *treatments = arms
+    looks: dict[int, list[Look]] = {}
+    for arm in treatments:
+        treated, untreated = _partners(paths, arm.pk, control.pk)
+        looks[arm.pk] = [
+            _paired_look(paths, at, treated, untreated, metric) for at in range(len(paths.days)) if len(treated) > 1
+        ]
+    return looks
+
+
+def _partners(paths: UnitPaths, arm: int, control: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    places = [
+        {int(block): at for at, block in enumerate(paths.blocks) if paths.arms[at] == each} for each in (arm, control)
+    ]
+    both = sorted(places[0].keys() & places[1].keys())
+    treated, untreated = (np.array([each[block] for block in both], dtype=np.int64) for each in places)
+    return treated, untreated
+
+
+def _paired_look(
+    paths: UnitPaths, at: int, treated: NDArray[np.int64], untreated: NDArray[np.int64], metric: str
+) -> Look:
+    days = 1 if metric == Metric.CONVERSION else at + 1
+    y, x = paths.total[treated, at] / days, paths.total[untreated, at] / days
+    before_y, before_x = paths.covariates[treated], paths.covariates[untreated]
+    slope = _slope(y - x, before_y - before_x)
+    middle = np.concatenate([before_y, before_x]).mean()
+    pairs = Moments.of(y - slope * (before_y - middle), x - slope * (before_x - middle))
+    return Look(paths.days[at], pairs, pairs)
+
+
+def _slope(differences: Floats, before: Floats) -> float:
+    """Return the slope of the pairs' differences on those before the start: CUPED within pairs."""
+    centred = before - before.mean()
+    across = float(centred @ centred)
+    return float(centred @ differences) / across if across > 0 and len(before) > 2 else 0.0
+
+
+def slot_looks(paths: UnitPaths, arms: Sequence[ExperimentArm], metric: str) -> dict[int, list[Look]]:
+    """Compare the slots of each arm with those of the control, in the order of time, over the slots so far."""
+    control, *treatments = arms
+    number = np.array([int(name) for name in paths.names])
+    order = np.argsort(number)
+    outcome = paths.total[:, -1]
+    if metric == Metric.REVENUE_PER_ORDER:
+        order = order[paths.orders[order] > 0]
+        outcome = outcome / np.maximum(paths.orders, 1)
+    looks: dict[int, list[Look]] = {}
+    for arm in treatments:
+        own = order[np.isin(paths.arms[order], (control.pk, arm.pk))]
+        looks[arm.pk] = []
+        for at, day in enumerate(paths.days):
+            seen = own[paths.first[own] <= at]
+            treated = paths.arms[seen] == arm.pk
+            if 0 < treated.sum() < len(seen):
+                looks[arm.pk].append(Look(day, slots=SwitchbackSlots(outcome[seen], treated, number[seen])))
+    return looks
