@@ -77,4 +77,4 @@ class EventsAnswerSerializer(serializers.Serializer[Any]):
     duplicate = serializers.IntegerField(help_text="Rows that counted already.")
     washout = serializers.IntegerField(help_text="Rows of a slot's wash-out, which the plan leaves out.")
     refused = serializers.IntegerField(help_text="Rows that count for nothing; errors names each.")
-    errors = RefusedEventSerializer(many=True)
+    errors = RefusedEventSerializer(many=True)  # type: ignore[assignment]

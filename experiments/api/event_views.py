@@ -64,7 +64,7 @@ class EventsView(APIView):
             for at, verdict in zip(events, report.verdicts, strict=True)
             if verdict.is_refusal
         ]
-        answer = {str(verdict): report.counts[verdict] for verdict in Verdict if not verdict.is_refusal}
+        answer: dict[str, Any] = {str(verdict): report.counts[verdict] for verdict in Verdict if not verdict.is_refusal}
         answer |= {"refused": len(rows) - sum(answer.values()), "errors": errors + refused}
         return Response(EventsAnswerSerializer(answer).data)
 

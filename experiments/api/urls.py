@@ -1,6 +1,7 @@
 from django.urls import path
 
 from experiments.api import event_views, experiment_views, views
+from experiments.api import event_views, readout_views, views
 
 urlpatterns = [
     path("bandit-evaluations", views.BanditEvaluationView.as_view()),
@@ -14,4 +15,5 @@ urlpatterns = [
     path("experiments/<slug:code>/decide", experiment_views.DecideView.as_view()),
     path("experiments/<slug:code>/exposures", event_views.ExposuresView.as_view()),
     path("experiments/<slug:code>/outcomes", event_views.ExperimentOutcomesView.as_view()),
+    path("experiments/<slug:code>/readout", readout_views.ReadoutView.as_view()),
 ]

@@ -23,7 +23,7 @@ class DrawnArms:
 
     def in_washout(self, moment: datetime) -> bool:
         seconds = self.experiment.slot_seconds
-        return bool(seconds) and moment.timestamp() % seconds < self.experiment.washout_seconds
+        return seconds is not None and moment.timestamp() % seconds < self.experiment.washout_seconds
 
     def place_of(self, unit: str, moment: datetime) -> tuple[str, date]:
         """Return the unit of an event and the day to which it belongs: of a slot the one on which it began."""

@@ -72,7 +72,8 @@ def arm_sums(arms: Sequence[ExperimentArm], until: date) -> SumsByDay:
         cursor.execute(SUMS_SQL, [[arm.pk for arm in arms], until])
         for arm, metric, day, exposures, count, *sums in cursor.fetchall():
             changed[day][arm, metric] = ArmSums(int(exposures), Moments(int(count), *sums))
-    found, known = SumsByDay(), {}
+    found = SumsByDay()
+    known: dict[tuple[int, str], ArmSums] = {}
     for day in sorted(changed):
         known = known | changed[day]
         found.days.append(day)

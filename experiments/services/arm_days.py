@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -38,7 +39,7 @@ def locked_states(
     """Make the states of units that have none, and lock all of these until the end of the transaction."""
     units = sorted(arms)
     with connection.cursor() as cursor:
-        columns = [units, [arms[unit] for unit in units], [covariates.get(unit) for unit in units]]
+        columns: list[Any] = [units, [arms[unit] for unit in units], [covariates.get(unit) for unit in units]]
         cursor.execute(NEW_STATES_SQL, [experiment.pk, *columns])
     states = UnitState.objects.filter(experiment=experiment, unit__in=units)
     return {state.unit: state for state in states.select_for_update(of=("self",)).order_by("unit")}
@@ -50,7 +51,7 @@ def keeping_arm_days(experiment: PriceExperiment, units: Collection[str]) -> Ite
     before = arm_day_changes(experiment, units)
     yield
     after = arm_day_changes(experiment, units)
-    nothing = (0,) * len(SUMS)
+    nothing: tuple[Any, ...] = (0,) * len(SUMS)
     moved = {
         key: [new - old for new, old in zip(after.get(key, nothing), before.get(key, nothing), strict=True)]
         for key in sorted(before.keys() | after.keys())

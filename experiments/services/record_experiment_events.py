@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -161,12 +162,12 @@ class _Counting:
 
     def _judged(self, at: int, event: UnitEvent) -> Verdict:
         """Judge an event by itself, without looking at what is stored."""
-        stopped_at = self.experiment.stopped_at
+        started_at, stopped_at = self.experiment.started_at, self.experiment.stopped_at
         if event.arm not in self.drawn.ids:
             return Verdict.UNKNOWN_ARM
         if event.occurred_at > self.now + CLOCK_TOLERANCE:
             return Verdict.IN_THE_FUTURE
-        if event.occurred_at < self.experiment.started_at or (stopped_at and event.occurred_at > stopped_at):
+        if started_at is None or event.occurred_at < started_at or (stopped_at and event.occurred_at > stopped_at):
             return Verdict.OUTSIDE_PERIOD
         if event.profit is None and self.measures_profit:
             return Verdict.NO_PROFIT
@@ -216,7 +217,7 @@ class _Counting:
     def _add(self, counted: Sequence[tuple[UnitEvent, str, date]]) -> None:
         if not counted:
             return
-        sums: dict[tuple[str, date], list[Decimal | int]] = {}
+        sums: dict[tuple[str, date], list[Any]] = {}
         for event, unit, day in counted:
             row = sums.setdefault((unit, day), [0, 0, 0, Decimal(0), Decimal(0)])
             for column, value in enumerate(event.facts):
@@ -254,7 +255,11 @@ def _stored(experiment: PriceExperiment, events: Sequence[tuple[UnitEvent, date]
 
     Another transaction that stores the same id is waited for.
     """
-    columns = [[each.event_id for each, _ in events], [each.digest for each, _ in events], [day for _, day in events]]
+    columns: list[Any] = [
+        [each.event_id for each, _ in events],
+        [each.digest for each, _ in events],
+        [day for _, day in events],
+    ]
     with connection.cursor() as cursor:
         cursor.execute(STORE_IDS_SQL, [experiment.pk, *columns])
         new = {row[0] for row in cursor.fetchall()}
