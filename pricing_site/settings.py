@@ -161,6 +161,11 @@ CELERY_BEAT_SCHEDULE = {
     "replan-markdowns": {"task": "optimizer.tasks.replan_markdown_plans", "schedule": 3600.0},
     "ask-policies": {"task": "optimizer.tasks.ask_policies", "schedule": 3600.0, "options": {"expires": 3600}},
     "draw-holdouts": {"task": "experiments.tasks.draw_holdouts", "schedule": 3600.0, "options": {"expires": 3600}},
+    "watch-experiments": {
+        "task": "experiments.tasks.watch_experiments",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "expire-price-approvals": {"task": "catalog.tasks.expire_price_approvals", "schedule": 60.0},
     "refresh-feature-store": {
         "task": "optimizer.tasks.refresh_feature_store",

@@ -1,7 +1,6 @@
 from django.urls import path
 
-from experiments.api import event_views, experiment_views, views
-from experiments.api import event_views, readout_views, views
+from experiments.api import event_views, experiment_views, readout_views, views
 
 urlpatterns = [
     path("bandit-evaluations", views.BanditEvaluationView.as_view()),

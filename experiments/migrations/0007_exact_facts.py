@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('experiments', '0005_price_experiments'),
+        ('experiments', '0006_experiment_life_cycle'),
     ]
 
     operations = [

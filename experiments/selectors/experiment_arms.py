@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from django.utils import timezone
 
-from catalog.arms import drawn_arm
+from catalog.arms import drawn_arm, slot_arm
 from experiments.models import PriceExperiment
 
 Design = PriceExperiment.Design
@@ -36,7 +36,8 @@ class DrawnArms:
     def arm_of(self, unit: str) -> int | None:
         """Return the arm of a region or slot; None for units that the shop draws."""
         if self.experiment.design == Design.SWITCHBACK:
-            return self.arms[drawn_arm(self.experiment.salt, unit, self.shares)].pk
+            seconds = self.experiment.slot_seconds or 0
+            return self.arms[slot_arm(self.experiment.salt, int(unit), seconds, self.shares)].pk
         if self.experiment.design == Design.REGION:
             return self.arms[drawn_arm(self.experiment.salt, unit, self.shares)].pk
         return None

@@ -9,6 +9,7 @@ from catalog.copying import copy_rows
 from catalog.services.arms import serve_arms
 from catalog.services.kill_check import is_kill_switch
 from experiments.models import ExperimentArm, ExperimentLayer, ExperimentUnit, PriceExperiment
+from experiments.selectors.winsor_caps import winsor_caps_before
 from experiments.services.draw_units import BY_LISTING, UNIT_OF, Design, Draw
 from experiments.services.lifecycle import CannotRun, NeedsSecondPerson, Status, locked_experiment
 from experiments.services.plan_experiment import planned
@@ -73,7 +74,8 @@ def _start(experiment: int, by: str, now: datetime, person: User | None, seen: s
         raise NeedsSecondPerson(draw.for_second_person)
     arms = list(row.arms.order_by("position"))
     _store_units(row, arms, draw)
-    row.plan, row.status, row.started_at, row.started_by = found.plan, Status.RUNNING, now, by
+    row.plan = found.plan | {"winsor_caps": winsor_caps_before(experiment=row, now=now)}
+    row.status, row.started_at, row.started_by = Status.RUNNING, now, by
     row.save(update_fields=["plan", "status", "started_at", "started_by"])
     report = serve_arms(
         channel=row.channel,
