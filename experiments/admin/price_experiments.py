@@ -20,6 +20,7 @@ from catalog.admin.cells import admin_url, sentence
 from catalog.admin.formatting import NOTHING, moment, number, percent
 from catalog.plain_words import refusal_words
 from experiments.admin.plan_panel import plan_panel
+from experiments.admin.readout import ReadoutPages
 from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
 from experiments.selectors.price_experiments import price_experiments
 from experiments.services.decide_experiment import Promotion, decide_experiment, promote_arm
@@ -207,7 +208,7 @@ class ExperimentForm(forms.ModelForm):
 
 
 @admin.register(PriceExperiment)
-class PriceExperimentAdmin(PricingModelAdmin):
+class PriceExperimentAdmin(ReadoutPages, PricingModelAdmin):
     form = ExperimentForm
     change_form_outer_before_template = "experiments/admin/experiment_panel.html"
     list_display = ("name", "status_column", "channel", "design", "arms_column", "metric", "when_column", "end_column")

@@ -15,4 +15,5 @@ urlpatterns = [
     path("experiments/<slug:code>/exposures", event_views.ExposuresView.as_view()),
     path("experiments/<slug:code>/outcomes", event_views.ExperimentOutcomesView.as_view()),
     path("experiments/<slug:code>/readout", readout_views.ReadoutView.as_view()),
+    path("experiments/<slug:code>/readout.html", readout_views.ReadoutFileView.as_view()),
 ]

@@ -79,7 +79,7 @@ def after(days: float = 0, hours: float = 0) -> datetime:
 
 
 def store_facts(experiment: PriceExperiment, units: list[dict[str, Any]]) -> None:
-    """Write units with their ``days`` (of amounts by name) as if they had come in, and sum them up.
+    """Write units with their ``days`` since the start as if they had come in, and sum them up.
 
     ``arm``: by position. ``days``: {day: {"exposures": …, "revenue": …}}.
     """
@@ -89,7 +89,9 @@ def store_facts(experiment: PriceExperiment, units: list[dict[str, Any]]) -> Non
         for each in units
     )
     UnitDay.objects.bulk_create(
-        UnitDay(experiment=experiment, unit=each["unit"], day=STARTED.date() + timedelta(days=day), **facts)
+        UnitDay(
+            experiment=experiment, unit=each["unit"], day=experiment.started_at.date() + timedelta(days=day), **facts
+        )
         for each in units
         for day, facts in each["days"].items()
     )
