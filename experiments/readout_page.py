@@ -37,7 +37,7 @@ COMPARISON_HEADERS = [
     "p",
 ]
 ARM_HEADERS = ["Arm", "Price", "Planned share", "Units", "Seen share", "Exposures", "Total"]
-GUARDRAIL_HEADERS = ["Arm", "Guardrail", "Worse by", "Surely worse by", "Says"]
+GUARDRAIL_HEADERS = ["Arm", "Guardrail", "Change", "Surely worse by", "Says"]
 ENTRY_HEADERS = ["Day", "What was said", "Read"]
 ENTRIES = 60
 
@@ -204,7 +204,7 @@ def _guardrail_rows(found: ExperimentReadout) -> list[list[str]]:
                 [
                     each.arm.name,
                     rail.name,
-                    percent(harm, signed=True) if math.isfinite(harm) else NOTHING,
+                    percent(-harm, signed=True) if math.isfinite(harm) else NOTHING,
                     percent(max(least, 0.0)) if math.isfinite(least) else NOTHING,
                     "breached: it stops the experiment" if rail.breached else "within what is tolerated",
                 ]
@@ -248,9 +248,8 @@ def _band_words(found: ExperimentReadout) -> list[str]:
 def _naive_words(primary: Readout) -> str:
     naive = primary.naive
     if naive.ever_significant and primary.decision in ("benefit", "harm"):
-        return (
-            f"A naive test would have called it on day {naive.first_significant_day}; it is right here, and often not."
-        )
+        day = naive.first_significant_day
+        return f"A naive test that is looked at daily would have called it on day {day}, right or wrong."
     if naive.ever_significant:
         now = "and still does" if naive.significant else "and takes it back by now"
         return (

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from experiments.selectors.streams import PartitionKey
 from experiments.services.choices import ChoiceBook
 from experiments.services.decide_prices import DemandEvent, decide_prices
+from experiments.services.record_experiment_reports import Report, record_experiment_reports
 from experiments.services.record_outcomes import Outcome, record_outcomes
 from experiments.services.streams import (
     Advance,
@@ -25,6 +26,7 @@ from experiments.services.streams import (
 )
 from optimizer.services.add_activity import PendingRefresh, add_activity
 from optimizer.services.record_activity import View, record_activity
+from streaming.experiment_messages import parse_report
 from streaming.messages import (
     Message,
     PoisonError,
@@ -33,11 +35,11 @@ from streaming.messages import (
     parse_demand_event,
     parse_outcome,
 )
-from streaming.topics import Topic
+from streaming.topics import REPORTS, Topic
 
 log = logging.getLogger(__name__)
 
-M = TypeVar("M", DemandEvent, Outcome)
+M = TypeVar("M", DemandEvent, Outcome, Report)
 
 # The fault is not in a message: nothing is stored, and the caller reads the same messages again.
 TRY_AGAIN = (OperationalError, InterfaceError, StreamMovedError)
@@ -122,10 +124,27 @@ def _learn(messages: Sequence[Message], now: datetime, rng: np.random.Generator,
             conflicting_outcomes=len(learned.conflicting),
             late_outcomes=len(learned.late),
         )
+    if reports := _parsed_reports(messages, letters):
+        counts += _count_reports(reports, letters, now)
     if held:
         record_activity(views=[_view(event) for event in held], purchased=[], now=now)
     add_activity(views=views, purchased=purchased, now=now, pending=memory.pending)
     return counts + _bury(letters, now)
+
+
+def _parsed_reports(messages: Sequence[Message], letters: list[Unusable]) -> list[tuple[Report, Message]]:
+    return [pair for topic in REPORTS for pair in _parsed(messages, topic, parse_report, letters)]
+
+
+def _count_reports(reports: Sequence[tuple[Report, Message]], letters: list[Unusable], now: datetime) -> Counter[str]:
+    """Count what shops report of experiments; what can never be counted becomes a letter."""
+    heard = record_experiment_reports(reports=[report for report, _ in reports], now=now)
+    letters += [
+        message.unusable(each.reason, each.detail)
+        for each, (_, message) in zip(heard, reports, strict=True)
+        if each.reason
+    ]
+    return Counter(f"experiment_{each.verdict}" for each in heard if not each.reason)
 
 
 def _view(event: DemandEvent) -> View:

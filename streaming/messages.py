@@ -48,12 +48,12 @@ class PoisonError(Exception):
 
 def parse_demand_event(message: Message) -> DemandEvent:
     """Raises PoisonError."""
-    return _parse(message, _demand_event)
+    return read_message(message, _demand_event)
 
 
 def parse_outcome(message: Message) -> Outcome:
     """Raises PoisonError."""
-    return _parse(message, _outcome)
+    return read_message(message, _outcome)
 
 
 def _demand_event(fields: Mapping[str, Any]) -> DemandEvent:
@@ -64,7 +64,7 @@ def _demand_event(fields: Mapping[str, Any]) -> DemandEvent:
         location=fields["location"],
         demand=int(fields["demand"]),
         supply=int(fields["supply"]),
-        occurred_at=_time(fields["occurred_at"]),
+        occurred_at=moment_of(fields["occurred_at"]),
     )
 
 
@@ -72,17 +72,17 @@ def _outcome(fields: Mapping[str, Any]) -> Outcome:
     return Outcome(
         decision_id=uuid.UUID(fields["decision_id"]),
         purchased=fields["outcome"] == "purchased",
-        occurred_at=_time(fields["occurred_at"]),
+        occurred_at=moment_of(fields["occurred_at"]),
     )
 
 
-def _time(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     moment.astimezone()  # refuses what the database's clock cannot hold, such as the year 0001 east of Greenwich
     return moment
 
 
-def _parse(message: Message, build: Callable[[Mapping[str, Any]], M]) -> M:
+def read_message(message: Message, build: Callable[[Mapping[str, Any]], M]) -> M:
     try:
         fields = json.loads(message.value)
     except (ValueError, RecursionError) as error:

@@ -20,6 +20,8 @@ class Topic(StrEnum):
     DEMAND_EVENTS = "demand_events"
     PRICING_DECISIONS = "pricing_decisions"
     PRICING_OUTCOMES = "pricing_outcomes"
+    EXPERIMENT_EXPOSURES = "experiment_exposures"
+    EXPERIMENT_OUTCOMES = "experiment_outcomes"
     DEAD_LETTERS = "pricing_dead_letters"
 
     @property
@@ -37,7 +39,8 @@ class Topic(StrEnum):
         return _validate(self)
 
 
-CONSUMED = (Topic.DEMAND_EVENTS, Topic.PRICING_OUTCOMES)
+REPORTS = (Topic.EXPERIMENT_EXPOSURES, Topic.EXPERIMENT_OUTCOMES)
+CONSUMED = (Topic.DEMAND_EVENTS, Topic.PRICING_OUTCOMES, *REPORTS)
 
 
 @cache

@@ -10,7 +10,7 @@ from experiments.selectors.readouts import ArmReadout
 from experiments.stats.inference import LookResult, Readout
 
 ROOM = 1.6
-"""How far beyond the later intervals the chart reaches: the first days' are wider than anything that matters."""
+"""Intervals wider than this many usual ones are cut off: the first days' are wider than anything that matters."""
 MOST_TICKS = 6
 MOST_DOTS = 40
 
@@ -50,10 +50,9 @@ def sequence_chart(each: ArmReadout, title: str, label: Label) -> Chart | None:
 def _reach(known: Sequence[LookResult], bounded: Sequence[LookResult]) -> tuple[float, float]:
     """Return what the chart must hold: all effects, and the intervals as wide as they usually were."""
     widths = np.array([look.high - look.low for look in bounded])
-    half = float(np.median(widths[len(widths) // 2 :])) / 2 * ROOM
-    last = bounded[-1]
+    narrow = [look for look in bounded if look.high - look.low <= ROOM * float(np.median(widths))]
     effects = [look.effect for look in known[len(known) // 3 :]]
-    return min(0.0, *effects, last.low, last.effect - half), max(0.0, *effects, last.high, last.effect + half)
+    return min(0.0, *effects, *(look.low for look in narrow)), max(0.0, *effects, *(look.high for look in narrow))
 
 
 def _band(bounded: Sequence[LookResult], x: Callable[[float], float], y: Callable[[float], float]) -> str:

@@ -194,7 +194,8 @@ def _size(each: ArmReadout) -> float:
 
 def _in_words(leading: ArmReadout, *, several: bool) -> str:
     words = sentence(leading.primary)
-    return f"{leading.arm.name}: {words}" if several and leading.primary.decision != "srm" else words
+    is_of_one_arm = leading.primary.decision in ("benefit", "harm", "guardrail")
+    return f"{leading.arm.name}: {words}" if several and is_of_one_arm else words
 
 
 def _waiting(experiment: PriceExperiment) -> str:
