@@ -35,6 +35,9 @@ class StreamMetrics:
         self.decisions = self._counter("decisions", "Prices decided")
         self.held = self._counter("held", "Demand events without a decision, by reason", "reason")
         self.outcomes = self._counter("outcomes", "Outcomes and expired decisions, by what became of them", "result")
+        self.reports = self._counter(
+            "experiment_reports", "Exposures and outcomes of experiments, by what became of them", "result"
+        )
         self.dead_letters = self._counter("dead_letters", "Messages that could not be used, by reason", "reason")
         self.lost = self._counter("lost_messages", "Messages that the broker deleted unread")
         self.batch_seconds = Histogram(
@@ -60,6 +63,8 @@ class StreamMetrics:
                 self.held.labels(name.removeprefix("held_")).inc(number)
             elif name.startswith("dead_"):
                 self.dead_letters.labels(name.removeprefix("dead_")).inc(number)
+            elif name.startswith("experiment_"):
+                self.reports.labels(name.removeprefix("experiment_")).inc(number)
             elif name in OUTCOMES:
                 self.outcomes.labels(OUTCOMES[name]).inc(number)
 

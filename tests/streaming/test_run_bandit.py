@@ -18,7 +18,18 @@ from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from experiments.models import ArmCount, BanditArm, DeadLetter, OutboxBatch, PricingDecision, StreamOffset
+from catalog.arms import drawn_arm
+from experiments.models import (
+    ArmCount,
+    ArmDay,
+    BanditArm,
+    DeadLetter,
+    OutboxBatch,
+    PricingDecision,
+    StreamOffset,
+    UnitDay,
+    UnitState,
+)
 from experiments.selectors.arm_counts import arm_totals
 from experiments.selectors.streams import outbox_size
 from experiments.services.streams import Envelope, enqueue_messages
@@ -28,6 +39,7 @@ from optimizer.models import ActivityIncrement
 from pricing_site.embedded import mock_broker
 from streaming.kafka_settings import client_settings
 from streaming.topics import Topic
+from tests.experiments.trials import make_trial
 from tests.factories import make_listing
 from tests.locks import somebody_waits_for_a_lock
 from tests.streaming.test_stream_metrics import free_port, get
@@ -195,6 +207,40 @@ def test_killed_in_the_middle_it_decides_once_and_learns_exactly_what_happened(b
     assert [letter["reason"] for letter in read_all(Topic.DEAD_LETTERS)] == ["not_json"]
     assert not StreamOffset.objects.filter(lost__gt=0).exists()
     assert process.log.read_text().rstrip().endswith("Stopped.")
+
+
+def test_killed_in_the_middle_reports_of_an_experiment_count_once(bandit, producer):
+    make_listing("S0")
+    trial = make_trial("region", code="tea", started_at=timezone.now() - timedelta(days=1))
+    arm_of = {f"r{at}": ["control", "b"][drawn_arm(trial.salt, f"r{at}", [5_000, 5_000])] for at in range(8)}
+    reports = [
+        {
+            "schema_version": 1,
+            "event_id": f"e{number}",
+            "experiment": "tea",
+            "unit": f"r{number % 8}",
+            "arm": arm_of[f"r{number % 8}"],
+            "occurred_at": timezone.now().isoformat(),
+        }
+        for number in range(600)
+    ]
+    process = bandit()
+    with transaction.atomic():
+        # Whoever counts waits for us, to make its unit; the kill falls into its transaction.
+        UnitState.objects.create(experiment=trial, unit="r0", arm=trial.arms.get(name=arm_of["r0"]))
+        produce(producer, Topic.EXPERIMENT_EXPOSURES, reports, "unit")
+        wait_for(somebody_waits_for_a_lock)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(30) == -signal.SIGKILL
+    assert not UnitDay.objects.exists(), "the kill came too late"
+    process = bandit()
+    produce(producer, Topic.EXPERIMENT_EXPOSURES, reports[::-1], "unit")
+    wait_for(lambda: sum(StreamOffset.objects.values_list("next_offset", flat=True)) == 1_200)
+    assert UnitDay.objects.aggregate(Sum("exposures")) == {"exposures__sum": 600}
+    assert sum(row.exposures for row in ArmDay.objects.filter(metric=trial.metric)) == 600
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert not DeadLetter.objects.exists()
 
 
 def test_stopped_while_the_broker_is_dead_both_exit_in_time_and_keep_what_they_could_not_send(bandit):
