@@ -229,6 +229,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ApprovalStatusEnum": "catalog.models.approval.PriceApproval.Status",
+        "ExperimentDecisionEnum": "experiments.models.price_experiment.PriceExperiment.Decision",
         "ExperimentMethodEnum": "experiments.models.price_experiment.PriceExperiment.Method",
         "ExperimentStatusEnum": "experiments.models.price_experiment.PriceExperiment.Status",
         "ForecastStepEnum": "optimizer.models.forecast.ForecastStep",
@@ -237,6 +238,7 @@ SPECTACULAR_SETTINGS = {
         "OverrideKindEnum": "catalog.models.price_override.OverrideKind",
         "OverrideStatusEnum": "catalog.models.price_override.OverrideStatus",
         "OutcomeEnum": "optimizer.models.run.Recommendation.Outcome",
+        "ReadoutDecisionEnum": "experiments.stats.inference.stopping.DECISIONS",
         "RunStatusEnum": "optimizer.models.run.OptimizationRun.Status",
         "ShopperOutcomeEnum": "streaming.api.serializers.OUTCOMES",
         "TrainingKindEnum": "optimizer.models.training.TrainingJob.Kind",

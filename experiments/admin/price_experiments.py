@@ -208,7 +208,7 @@ class ExperimentForm(forms.ModelForm):
 
 
 @admin.register(PriceExperiment)
-class PriceExperimentAdmin(ReadoutPages, PricingModelAdmin):
+class PriceExperimentAdmin(ReadoutPages):
     form = ExperimentForm
     change_form_outer_before_template = "experiments/admin/experiment_panel.html"
     list_display = ("name", "status_column", "channel", "design", "arms_column", "metric", "when_column", "end_column")

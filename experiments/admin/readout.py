@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
+from catalog.admin.base import PricingModelAdmin
 from experiments.models import PriceExperiment
 from experiments.readout_page import as_file, entries_of, page_of, readout_html
 from experiments.selectors.readouts import readout_for
 
 
-class ReadoutPages(ModelAdmin):
+class ReadoutPages(PricingModelAdmin):
     """What the admin of price experiments has beside its form: ``<pk>/readout/`` and ``<pk>/readout.html``."""
 
     def get_urls(self) -> list[Any]:

@@ -1,6 +1,7 @@
 """What a unit's amount of one day is cut to, from the days before the start."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -42,7 +43,7 @@ def winsor_caps_before(*, experiment: PriceExperiment, now: datetime) -> dict[st
     if experiment.winsor_quantile is None:
         return {}
     today = timezone.localdate(now)
-    query = {
+    query: dict[str, Any] = {
         "experiment": experiment.pk,
         "first": today - timedelta(days=experiment.cuped_days or USUAL_DAYS),
         "last": today - timedelta(days=1),
