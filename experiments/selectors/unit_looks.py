@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from experiments.models import ExperimentArm, PriceExperiment
+from experiments.models import ExperimentArm, ExperimentUnit, PriceExperiment, UnitState
 from experiments.selectors.arm_moments import CAPPED, Metric, winsor_caps
 from experiments.selectors.experiment_looks import day_number
 from experiments.stats.inference import Look, Moments, SwitchbackSlots
@@ -23,20 +23,15 @@ COLUMNS = {
     Metric.CONVERSION: "orders + units",
     Metric.REVENUE_PER_ORDER: "revenue",
 }
-# A unit counts from the day on which it was first exposed, as in the sums of arms.
+# A unit counts from the day on which it was first exposed, as in the sums of arms. No joins: right after a start nobody
+# has told the database how many rows there are, and it would go through all units for each.
 PATHS_SQL = """
-SELECT state.unit, state.arm_id, coalesce(state.covariate, 0)::float8, coalesce(member.block, 0),
-       array_agg(facts.day - %(first)s::date ORDER BY facts.day),
-       array_agg(least({column}, %(cap)s::numeric)::float8 ORDER BY facts.day), sum(facts.orders)::float8
-  FROM experiments_unitstate state
-  JOIN experiments_unitday facts ON facts.experiment_id = state.experiment_id AND facts.unit = state.unit
-  LEFT JOIN (SELECT cluster, min(block) AS block FROM experiments_experimentunit
-              WHERE experiment_id = %(experiment)s GROUP BY cluster) member
-         ON state.unit = %(design)s || ':' || member.cluster
- WHERE state.experiment_id = %(experiment)s AND facts.day <= %(until)s
-   AND facts.day >= (SELECT min(day) FROM experiments_unitday shown WHERE shown.experiment_id = state.experiment_id
-                        AND shown.unit = state.unit AND shown.exposures > 0)
- GROUP BY state.unit, state.arm_id, state.covariate, member.block
+SELECT unit, array_agg(day - %(first)s::date ORDER BY day),
+       array_agg(least(amount, %(cap)s::numeric)::float8 ORDER BY day), sum(orders)::float8
+  FROM (SELECT unit, day, {column} AS amount, orders,
+               min(day) FILTER (WHERE exposures > 0) OVER (PARTITION BY unit) AS shown_on
+          FROM experiments_unitday WHERE experiment_id = %(experiment)s AND day <= %(until)s) facts
+ WHERE day >= shown_on GROUP BY unit
 """
 
 
@@ -55,31 +50,43 @@ class UnitPaths:
 
 
 def unit_paths(experiment: PriceExperiment, metric: str, until: date, first: date) -> UnitPaths | None:
-    """Return what each unit brought by the end of each day, in one query; None while there is nothing."""
+    """Return what each unit brought by the end of each day, in one row a unit; None while there is nothing."""
     cap = winsor_caps(experiment).get(metric) if metric in CAPPED else None
-    query: dict[str, Any] = {"experiment": experiment.pk, "design": experiment.design, "until": until, "first": first}
+    query: dict[str, Any] = {"experiment": experiment.pk, "until": until, "first": first}
     with connection.cursor() as cursor:
         cursor.execute(PATHS_SQL.format(column=COLUMNS[Metric(metric)]), query | {"cap": cap})
         rows = cursor.fetchall()
     if not rows:
         return None
+    states, blocks = _states(experiment), _blocks(experiment)
     width = (until - first).days + 1
     total = np.zeros((len(rows), width))
     for at, row in enumerate(rows):
-        total[at, row[4]] = row[5]
+        total[at, row[1]] = row[2]
     total = total.cumsum(axis=1)
     if metric == Metric.CONVERSION:
         total = (total > 0).astype(float)
     return UnitPaths(
         names=[row[0] for row in rows],
-        arms=np.array([row[1] for row in rows]),
-        covariates=np.array([row[2] for row in rows]),
-        blocks=np.array([row[3] for row in rows]),
+        arms=np.array([states[row[0]][0] for row in rows]),
+        covariates=np.array([float(states[row[0]][1] or 0) for row in rows]),
+        blocks=np.array([blocks.get(row[0], 0) for row in rows]),
         days=[day_number(experiment, first) + at for at in range(width)],
         total=total,
-        first=np.array([row[4][0] for row in rows]),
-        orders=np.array([row[6] for row in rows]),
+        first=np.array([row[1][0] for row in rows]),
+        orders=np.array([row[3] for row in rows]),
     )
+
+
+def _states(experiment: PriceExperiment) -> dict[str, tuple[int, Any]]:
+    rows = UnitState.objects.filter(experiment=experiment).values_list("unit", "arm_id", "covariate")
+    return {unit: (arm, covariate) for unit, arm, covariate in rows}
+
+
+def _blocks(experiment: PriceExperiment) -> dict[str, int]:
+    """Return the pair of each unit; where several listings are one unit, they are in one."""
+    rows = ExperimentUnit.objects.filter(experiment=experiment, arm__isnull=False).values_list("cluster", "block")
+    return {f"{experiment.design}:{cluster}": block for cluster, block in rows}
 
 
 def paired_looks(paths: UnitPaths, arms: Sequence[ExperimentArm], metric: str) -> dict[int, list[Look]]:
