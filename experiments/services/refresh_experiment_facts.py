@@ -7,12 +7,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from experiments.models import PriceExperiment
+from experiments.models import PriceExperiment, UnitState
 from experiments.selectors.arm_moments import Metric
 from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.services.arm_days import keeping_arm_days, locked_states
 
 ONE_DAY = timedelta(days=1)
+MANY = 500
 
 # A unit is what was drawn as one. One that holds a listing without a cost has no profit: its facts stay as they are.
 MEMBERS_SQL = """
@@ -100,6 +101,8 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
     if days is None:
         return Refreshed(0, None)
     query = _query(experiment, *days)
+    if not UnitState.objects.filter(experiment=experiment).exists():
+        _tell_planner("experiments_experimentunit")
     states = _rows(STATES_SQL, query)
     moved = {unit: new for unit, _, has_costs, old, new in states if has_costs and old != new}
     stale = {unit for (unit,) in _rows(STALE_SQL, query)} | moved.keys()
@@ -110,6 +113,8 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
         with keeping_arm_days(experiment, sorted(stale)), connection.cursor() as cursor:
             cursor.execute(STORE_SQL, query | {"units": sorted(stale)})
             cursor.execute(SET_COVARIATES_SQL, [list(moved), list(moved.values()), experiment.pk])
+            if len(stale) > MANY:
+                _tell_planner("experiments_unitday, experiments_unitstate")
     return Refreshed(len(stale), days, without_cost)
 
 
@@ -137,6 +142,12 @@ def _query(experiment: PriceExperiment, first: date, last: date) -> dict[str, An
         "cuped_days": experiment.cuped_days,
         "covariate": COVARIATE_OF.get(Metric(experiment.metric), "units"),
     }
+
+
+def _tell_planner(tables: str) -> None:
+    """Let the planner know what was just written: else it takes thousands of units for one, and the query for hours."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def _rows(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
