@@ -17,23 +17,22 @@ SUMS = ("exposures", "count", "sum_y", "sum_y2", "sum_x", "sum_x2", "sum_xy")
 
 # A unit counts from the day on which it was first exposed: what it brought before is nobody's effect. Its totals run
 # on from day to day; what a day changes in y, y², x, x² and x·y is summed over the units. numeric is exact, so that the
-# sums do not depend on the order in which facts came.
+# sums do not depend on the order in which facts came. A state is looked up a row (LATERAL … LIMIT): of a new experiment
+# the planner believes that it has one unit, and would compare every fact with every state.
 CHANGES_SQL = """
-WITH shown AS (
-  SELECT unit, min(day) AS first_day FROM experiments_unitday
-   WHERE experiment_id = %(experiment)s AND exposures > 0 AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))
-   GROUP BY unit
-), path AS (
+WITH path AS (
   SELECT state.arm_id, facts.unit, facts.day, facts.exposures, coalesce(state.covariate, 0) AS covariate,
          sum(facts.orders) OVER so_far AS orders,
          sum(facts.units) OVER so_far AS sold,
          sum(least(facts.units, %(units_cap)s::numeric)) OVER so_far AS units,
          sum(least(facts.revenue, %(revenue_cap)s::numeric)) OVER so_far AS revenue,
          sum(least(facts.profit, %(profit_cap)s::numeric)) OVER so_far AS profit
-    FROM shown
-    JOIN experiments_unitday facts ON facts.experiment_id = %(experiment)s AND facts.unit = shown.unit
-     AND facts.day >= shown.first_day
-    JOIN experiments_unitstate state ON state.experiment_id = %(experiment)s AND state.unit = shown.unit
+    FROM (SELECT *, min(day) FILTER (WHERE exposures > 0) OVER (PARTITION BY unit) AS shown_on
+            FROM experiments_unitday
+           WHERE experiment_id = %(experiment)s AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))) facts
+   CROSS JOIN LATERAL (SELECT arm_id, covariate FROM experiments_unitstate
+                        WHERE experiment_id = %(experiment)s AND unit = facts.unit LIMIT 1) state
+   WHERE facts.day >= facts.shown_on
   WINDOW so_far AS (PARTITION BY facts.unit ORDER BY facts.day)
 ), measured AS (
   SELECT arm_id, day, exposures, metric, y, x, lag(y, 1, 0) OVER own AS y0, lag(x, 1, 0) OVER own AS x0,
