@@ -11,6 +11,7 @@ from experiments.stats.inference import LookResult, Readout
 
 ROOM = 1.6
 """Intervals wider than this many usual ones are cut off: the first days' are wider than anything that matters."""
+MARGIN = 0.08
 MOST_TICKS = 6
 MOST_DOTS = 40
 
@@ -52,7 +53,11 @@ def _reach(known: Sequence[LookResult], bounded: Sequence[LookResult]) -> tuple[
     widths = np.array([look.high - look.low for look in bounded])
     narrow = [look for look in bounded if look.high - look.low <= ROOM * float(np.median(widths))]
     effects = [look.effect for look in known[len(known) // 3 :]]
-    return min(0.0, *effects, *(look.low for look in narrow)), max(0.0, *effects, *(look.high for look in narrow))
+    low = min(0.0, *effects, *(look.low for look in narrow))
+    high = max(0.0, *effects, *(look.high for look in narrow))
+    # What is cut off must be seen to go on, and not to end at no effect.
+    room = MARGIN * (high - low)
+    return low - room * any(look.low < low for look in bounded), high + room * any(look.high > high for look in bounded)
 
 
 def _band(bounded: Sequence[LookResult], x: Callable[[float], float], y: Callable[[float], float]) -> str:
