@@ -15,8 +15,8 @@ import numpy as np
 
 from optimizer.engine.forecasting import SeriesPanel
 
-TREES = 200
-MOST_ROWS = 200_000
+TREES = 150
+MOST_ROWS = 60_000
 SETTINGS = {
     "objective": "quantile",
     "learning_rate": 0.05,

@@ -17,7 +17,7 @@ NEW = 0.1
 UNSEEN = 0.3
 """Of those, this share is shown without any history."""
 MOST_ORIGINS = 24
-MOST_STEPS = 250_000
+MOST_STEPS = 160_000
 """Of training; more series than fit are drawn from, so that memory and time stay within bounds."""
 
 
@@ -55,7 +55,7 @@ def examples_at(panel: SeriesPanel, origin: int, config: ForecasterConfig) -> Ex
 def training_examples(
     panel: SeriesPanel, origins: Sequence[int], config: ForecasterConfig, draw: np.random.Generator
 ) -> list[Examples]:
-    """Return examples at each origin of series on sale by then, some as if new, at most 250,000 steps in all."""
+    """Return examples at each origin of series on sale by then, some as if new, at most 160,000 steps in all."""
     most = max(1, MOST_STEPS // (config.horizon * len(origins)))
     found = []
     for origin in origins:

@@ -221,8 +221,9 @@ def _fitted(panel: SeriesPanel, end: int, config: ForecasterConfig, progress: Pr
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """Hold a horizon that models were trained before: what followed, segments, and each method's quantiles."""
+    """Hold what followed models' training: which of the horizons, examples, segments, each method's quantiles."""
 
+    turn: int
     example: Examples
     segment: Ints
     competing: dict[str, Floats]
@@ -237,7 +238,7 @@ def _held_out(panel: SeriesPanel, made: Forecaster, at: int) -> list[_HeldOut]:
     for one in (panel, shown) if len(renewed) else (panel,):
         past = one.until(at, made.config.horizon)
         example = examples_at(_reduced(one, made.calendar), at, made.config)
-        found.append(_HeldOut(example, segments(past), made.competing(past, example.read)))
+        found.append(_HeldOut(at, example, segments(past), made.competing(past, example.read)))
     return found
 
 
@@ -265,10 +266,24 @@ def _choose(made: Forecaster, held: list[_HeldOut]) -> tuple[tuple[str, ...], di
 
 
 def _calibrated(winners: tuple[str, ...], held: list[_HeldOut], levels: tuple[float, ...]) -> Calibration:
+    """Return the calibration by all that was held out; quantiles are moved if that helps from one horizon to the other.
+
+    Where models know their own quantiles already, moving them by the luck of two horizons costs more than it gains.
+    """
     parts: list[tuple[Any, ...]] = []
     for one in held:
         example, served = one.example, np.array([winners[kind] for kind in one.segment])
         raw = sum(np.where((served == method)[:, None, None], found, 0) for method, found in one.competing.items())
         parts.append((raw, example.demand, example.valid & ~example.censored, example.read.scale, one.segment))
-    raw, demand, valid, scale, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return calibrate(raw, demand, valid, scale, kind, levels)
+
+    def joined(chosen: list[tuple[Any, ...]]) -> list[Any]:
+        return [np.concatenate(column) for column in zip(*chosen, strict=True)]
+
+    gain, turns = 0.0, [one.turn for one in held]
+    for turn in set(turns):
+        learned = [part for part, of in zip(parts, turns, strict=True) if of == turn]
+        raw, demand, valid, scale, kind = joined([part for part, of in zip(parts, turns, strict=True) if of != turn])
+        moved = calibrate(*joined(learned), levels).calibrated(raw, scale, kind)
+        gain += float(((pinball(raw, demand, levels) - pinball(moved, demand, levels)) * valid).sum())
+    found = calibrate(*joined(parts), levels)
+    return found if gain > 0 else replace(found, quantiles=np.zeros_like(found.quantiles))

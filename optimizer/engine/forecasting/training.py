@@ -20,7 +20,11 @@ TELL_EVERY = 50
 WARM_UP = 50
 AVERAGED = 0.99
 """Decay of the mean of weights (Polyak and Juditsky 1992)."""
-TAUGHT = 0.5
+TAUGHT = 0.8
+"""Share of the distance to what is taught in the loss."""
+UNTAUGHT = 0.25
+"""Of ``passes`` where nothing is taught: demand alone is learned by heart sooner than a teacher's quantiles."""
+LEAST_STEPS = 200
 WEIGHT_DECAY = 0.01
 
 
@@ -60,7 +64,7 @@ def train_network(
 ) -> ForecastNetwork:
     """Return a network trained on ``training``: the mean of its weights over the last steps.
 
-    Where a teacher's quantiles are ``taught``, an array of units for each of ``training``, the loss is the mean of the
+    Where a teacher's quantiles are ``taught``, an array of units for each of ``training``, the loss is a mean of the
     pinball loss of demand and the distance to them (Hinton, Vinyals and Dean 2015, distillation).
     """
     torch.manual_seed(config.seed)
@@ -74,7 +78,8 @@ def train_network(
     mean = torch.optim.swa_utils.AveragedModel(network, avg_fn=_averaged)
     network.train()
     step_of = _compiled(network, pool, config.batch)
-    steps = min(config.max_steps, max(1, round(config.passes * len(pool) / config.batch)))
+    passes = config.passes if taught else config.passes * UNTAUGHT
+    steps = min(config.max_steps, max(LEAST_STEPS, round(passes * len(pool) / config.batch)))
     began = time.monotonic()
     for step in range(steps):
         done = max((step + 1) / steps, (time.monotonic() - began) / config.max_seconds)
