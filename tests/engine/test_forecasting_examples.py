@@ -73,6 +73,11 @@ def test_training_shows_some_series_as_new_and_never_more_steps_than_it_may(monk
     assert sum(one.demand.size for one in few) == 140
 
 
+def test_an_origin_before_anything_was_on_sale_is_left_out():
+    late = replace(panel(), first=np.full(40, 50))
+    assert len(training_examples(late, [70, 40], SMALL, np.random.default_rng(0))) == 1
+
+
 def test_steps_before_a_series_was_known_change_nothing_that_is_read():
     of = panel()
     hidden = np.arange(of.time) < of.first[:, None]

@@ -60,6 +60,8 @@ def training_examples(
     found = []
     for origin in origins:
         rows = np.flatnonzero(panel.first < origin)
+        if not len(rows):
+            continue  # nothing was on sale yet
         if len(rows) > most:
             rows = np.sort(draw.choice(rows, most, replace=False))
         shown = panel.rows(rows)
@@ -68,7 +70,7 @@ def training_examples(
         first = np.where(luck < NEW * UNSEEN, origin, np.where(luck < NEW, new, shown.first))
         example = examples_at(replace(shown, first=first), origin, config)
         found.append(replace(example, valid=np.ones_like(example.valid)))
-    return [example for example in found if len(example.demand)]
+    return found
 
 
 def as_if_new(panel: SeriesPanel, origin: int, draw: np.random.Generator) -> Ints:

@@ -49,4 +49,4 @@ def _quantiles(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     below, above = np.take_along_axis(ordered, low, 1), np.take_along_axis(ordered, np.minimum(low + 1, last), 1)
     with np.errstate(invalid="ignore"):  # nothing known: no number, replaced below
         found = below + (place - low) * (above - below)
-    return np.where(known.any(1)[:, None], found, 0).astype(np.float32)
+    return np.where(known.any(1, keepdims=True), found, 0).astype(np.float32)
