@@ -86,7 +86,7 @@ def test_steps_before_a_series_was_known_change_nothing_that_is_read():
 
 
 def test_a_network_lies_between_demand_and_what_it_was_taught():
-    config = replace(SMALL, hidden=16, layers=1, batch=32, max_steps=100, passes=50)
+    config = replace(SMALL, hidden=16, layers=1, batch=32, max_steps=60)
     examples = training_examples(panel(), [70, 60], config, np.random.default_rng(0))
     far = [np.broadcast_to(5 * one.read.scale[:, None, None], (*one.demand.shape, 9)) for one in examples]
 

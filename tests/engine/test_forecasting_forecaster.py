@@ -108,6 +108,13 @@ def test_each_segment_is_served_by_what_did_best_on_it():
             assert made.winners[SEGMENTS.index(segment)] == min(scores, key=lambda method: scores[method])
 
 
+def test_a_shop_of_few_series_that_are_all_new_is_learned_from():
+    few = shop().rows(np.arange(4)).until(113, 14)
+    young = replace(few, first=np.full(4, 60), units=np.where(np.arange(113) < 60, 0.0, 2.0) + np.zeros((4, 1)))
+    found = train_forecaster(young, replace(SMALL, max_steps=2)).forecast(young)
+    assert np.isfinite(found.quantiles).all() and found.quantiles.shape == (4, 14, 9)
+
+
 def test_steps_after_the_history_change_nothing_that_was_learned():
     later = shop().until(113, 14)
     changed = replace(shop(), units=np.where(np.arange(120) < 113, shop().units, 99.0)).until(113, 14)

@@ -234,8 +234,10 @@ def _held_out(panel: SeriesPanel, made: Forecaster, at: int) -> list[_HeldOut]:
     draw, found = np.random.default_rng(made.config.seed), []
     first = as_if_new(panel, at, draw)
     renewed = np.flatnonzero((first > panel.first) & (panel.first < at) & (draw.random(len(panel)) < AS_IF_NEW))
-    shown = replace(panel.rows(renewed), first=first[renewed])
-    for one in (panel, shown) if len(renewed) else (panel,):
+    shown = [panel]
+    if len(renewed):
+        shown.append(replace(panel.rows(renewed), first=first[renewed]))
+    for one in shown:
         past = one.until(at, made.config.horizon)
         example = examples_at(_reduced(one, made.calendar), at, made.config)
         found.append(_HeldOut(at, example, segments(past), made.competing(past, example.read)))
