@@ -1,6 +1,7 @@
 """A forecaster: a network that LightGBM taught, or the seasonal naive forecast where that did better, calibrated."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -164,7 +165,7 @@ def _readable(panel: SeriesPanel) -> tuple[bool, ...]:
     A sine of the season tells each origin from all others there: models learn what happened at it, and not the season.
     """
     flags = np.isin(panel.calendar, (0, 1)).all(0)
-    return tuple(bool(flag) for flag in flags | (panel.time * panel.step_days >= YEARS))
+    return tuple(bool(flag) or panel.time * panel.step_days >= YEARS for flag in np.atleast_1d(flags))
 
 
 def _silent(work: str, share: float) -> None:
@@ -192,14 +193,17 @@ def train_forecaster(panel: SeriesPanel, config: ForecasterConfig, progress: Pro
     limited = replace(config, max_seconds=config.max_seconds / 3)
     held = []
     for turn, at in enumerate((last, last + horizon)):
-        early = _fitted(panel, at, limited, lambda work, share, turn=turn: progress(work, (turn + share) / 3))
+        early = _fitted(panel, at, limited, partial(_third, progress, turn))
         held += _held_out(panel, early, at)
-    made = replace(
-        _fitted(panel, panel.time, limited, lambda work, share: progress(work, (2 + share) / 3)), config=config
-    )
+    made = replace(_fitted(panel, panel.time, limited, partial(_third, progress, 2)), config=config)
     progress("calibration", 1.0)
     winners, scores = _choose(made, held)
     return replace(made, winners=winners, scores=scores, calibration=_calibrated(winners, held, config.levels))
+
+
+def _third(progress: Progress, turn: int, work: str, share: float) -> None:
+    """Tell the progress of one of three trainings."""
+    progress(work, (turn + share) / 3)
 
 
 def _fitted(panel: SeriesPanel, end: int, config: ForecasterConfig, progress: Progress) -> Forecaster:
@@ -281,11 +285,15 @@ def _calibrated(winners: tuple[str, ...], held: list[_HeldOut], levels: tuple[fl
     def joined(chosen: list[tuple[Any, ...]]) -> list[Any]:
         return [np.concatenate(column) for column in zip(*chosen, strict=True)]
 
+    def fitted(chosen: list[tuple[Any, ...]]) -> Calibration:
+        raw, demand, valid, scale, kind = joined(chosen)
+        return calibrate(raw, demand, valid, scale, kind, levels)
+
     gain, turns = 0.0, [one.turn for one in held]
     for turn in set(turns):
         learned = [part for part, of in zip(parts, turns, strict=True) if of == turn]
         raw, demand, valid, scale, kind = joined([part for part, of in zip(parts, turns, strict=True) if of != turn])
-        moved = calibrate(*joined(learned), levels).calibrated(raw, scale, kind)
+        moved = fitted(learned).calibrated(raw, scale, kind)
         gain += float(((pinball(raw, demand, levels) - pinball(moved, demand, levels)) * valid).sum())
-    found = calibrate(*joined(parts), levels)
+    found = fitted(parts)
     return found if gain > 0 else replace(found, quantiles=np.zeros_like(found.quantiles))
