@@ -26,6 +26,9 @@ PRIOR_ELASTICITY: Final = -1.5
 CLOSED_WEEKS: Final = 6
 """A weekday on which the whole shop sold nothing for so many weeks is one on which it is closed."""
 
+PAID: Final = 5
+"""A price is the median of so many that were paid: one alone falls with quantity, and would tell how much was sold."""
+
 YEAR: Final = 365.25
 LISTINGS: Final = """
 SELECT listing.id AS listing_id, coalesce(product.category_id, -1) AS category,
@@ -93,8 +96,8 @@ class ChannelPanel:
 def forecast_panel(*, channel: Channel, step: str) -> ChannelPanel:
     """Read what a channel's active listings sold by day or week, and what is known beside it.
 
-    A price is what was paid where something sold, what the ledger says or the last one paid where not, and ahead what
-    is in force or planned. A week that sold out counts as sold out on all its days.
+    A price is the median of the last five steps' paid prices, what the ledger says or the last one where nothing sold,
+    and ahead what is in force or planned. A week that sold out counts as sold out on all its days.
 
     Raises:
         NothingToLearnFrom: no sales of that step.
@@ -172,7 +175,10 @@ def _prices(
     listings: pl.DataFrame, sales: pl.DataFrame, window: _Window, channel: Channel, ids: NDArray[np.int64]
 ) -> Floats:
     price = np.full((len(ids), window.total), np.nan)
-    for known in (_known(_read(LEDGER, **window.bounds(channel)), ids), sales):
+    paid = sales.sort("listing_id", "day").with_columns(
+        pl.col("price").rolling_median(PAID, min_samples=1).over("listing_id")
+    )
+    for known in (_known(_read(LEDGER, **window.bounds(channel)), ids), paid):
         price[window.places(ids, known)] = known["price"].to_numpy()
     price[:, window.steps :] = listings["price"].to_numpy()[:, None]
     return _filled(price)

@@ -96,7 +96,7 @@ def train_network(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         descent.step()
         mean.update_parameters(network)
-        if (step + 1) % TELL_EVERY == 0:
+        if (step + 1) % TELL_EVERY == 0 or done >= 1:
             progress(config.network, min(done, 1.0))
         if done >= 1:
             break
