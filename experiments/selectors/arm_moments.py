@@ -80,3 +80,28 @@ def arm_day_changes(
     with connection.cursor() as cursor:
         cursor.execute(CHANGES_SQL, changes_query(experiment, units))
         return {(arm, metric, day): tuple(sums) for arm, metric, day, *sums in cursor.fetchall()}
+
+
+# One statement, and so one moment: what is counted meanwhile is in both or in neither.
+FAULTS_SQL = f"""
+WITH anew AS ({CHANGES_SQL}), kept AS (
+  SELECT arm_id, metric, day, {", ".join(SUMS)} FROM experiments_armday
+   WHERE arm_id IN (SELECT id FROM experiments_experimentarm WHERE experiment_id = %(experiment)s)
+)
+SELECT arm.name, both_sides.metric, both_sides.day
+  FROM (SELECT coalesce(anew.arm_id, kept.arm_id) AS arm_id, coalesce(anew.metric, kept.metric) AS metric,
+               coalesce(anew.day, kept.day) AS day
+          FROM (SELECT * FROM anew AS anew (arm_id, metric, day, {", ".join(SUMS)})) anew
+          FULL JOIN kept ON kept.arm_id = anew.arm_id AND kept.metric = anew.metric AND kept.day = anew.day
+         WHERE ({", ".join(f"coalesce(anew.{name}, 0)" for name in SUMS)})
+               <> ({", ".join(f"coalesce(kept.{name}, 0)" for name in SUMS)})) both_sides
+  JOIN experiments_experimentarm arm ON arm.id = both_sides.arm_id
+ ORDER BY both_sides.day, arm.name, both_sides.metric
+"""  # noqa: S608 (constants of ours)
+
+
+def arm_day_faults(experiment: PriceExperiment) -> list[tuple[str, str, date]]:
+    """Return the arm, metric and day of every kept change that is not what its units add up to, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(FAULTS_SQL, changes_query(experiment, None))
+        return [(arm, metric, day) for arm, metric, day in cursor.fetchall()]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -202,14 +203,25 @@ def test_the_sums_do_not_depend_on_order_batches_or_repetition(seed, order, batc
         transaction.set_rollback(True)
 
 
-def test_rebuilt_sums_equal_the_kept_ones_and_a_lost_row_comes_back():
+def test_rebuilt_sums_equal_the_kept_ones_and_a_lost_row_is_found_and_comes_back(capsys):
     trial = make_trial()
     record(trial, *random_events(1))
     kept = arm_days(trial)
+    call_command("check_experiment_sums", trial.code)
+    assert "are those of its units" in capsys.readouterr().out
     ArmDay.objects.filter(arm__experiment=trial, arm__name="b").delete()
-    assert arm_days(trial) != kept
-    recompute_arm_days(experiment=trial)
+    with pytest.raises(CommandError, match="--rebuild mends them") as wrong:
+        call_command("check_experiment_sums", trial.code)
+    assert wrong.value.returncode == 1
+    assert "b, revenue, 2026-11-0" in capsys.readouterr().out
+    call_command("check_experiment_sums", trial.code, rebuild=True)
     assert arm_days(trial) == kept
+
+
+def test_the_check_of_an_unknown_experiment_ends_with_2():
+    with pytest.raises(CommandError, match="No price experiment 'nope'") as unknown:
+        call_command("check_experiment_sums", "nope")
+    assert unknown.value.returncode == 2
 
 
 def test_the_number_of_queries_does_not_grow_with_the_batch(django_assert_max_num_queries):
