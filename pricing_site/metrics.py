@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from catalog.gateway.metrics import hit_ratio
+from experiments.selectors.readout_metrics import last_readouts
 from optimizer.models import OptimizationRun
 from optimizer.selectors.forecasts import forecaster_times
 from optimizer.selectors.live_models import inference_times
@@ -95,6 +97,31 @@ class Runs(Collector):
         return histogram
 
 
+class Experiments(Collector):
+    """What running price experiments said last, from the database, if it answers."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            readouts = last_readouts()
+        except (OperationalError, InterfaceError):
+            return
+        days = GaugeMetricFamily(
+            "experiment_facts_age_days", "Days since the last whole day that was read", labels=["experiment"]
+        )
+        crossovers = GaugeMetricFamily(
+            "experiment_crossovers", "Events that named another arm than their unit has", labels=["experiment"]
+        )
+        shares = GaugeMetricFamily(
+            "experiment_srm_p_value", "That the arms hold the planned shares", labels=["experiment"]
+        )
+        for each in readouts:
+            days.add_metric([each.code], (timezone.localdate() - each.day).days)
+            crossovers.add_metric([each.code], each.crossovers)
+            if each.srm_p_value is not None:
+                shares.add_metric([each.code], each.srm_p_value)
+        yield from (days, crossovers, shares)
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Everything that was counted, over all web processes where there are several."""
     counts = REGISTRY
@@ -105,4 +132,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     derived.register(HitRatio(counts))
     derived.register(Runs())
     derived.register(Models())
+    derived.register(Experiments())
     return HttpResponse(generate_latest(counts) + generate_latest(derived), content_type=CONTENT_TYPE_LATEST)

@@ -70,6 +70,15 @@ def test_the_file_needs_nothing_else(trial, page, door, tmp_path):
     assert not any(words in text for words in ("http:", "https:", "<script", "src=", "<link"))
 
 
+def test_metrics_tell_what_running_experiments_said_last(trial, client):
+    text = client.get("/metrics").content.decode()
+    assert 'experiment_facts_age_days{experiment="cheaper"} 1.0' in text
+    assert 'experiment_crossovers{experiment="cheaper"} 0.0' in text
+    assert 'experiment_srm_p_value{experiment="cheaper"} ' in text
+    type(trial).objects.filter(pk=trial.pk).update(status="stopped", stopped_at=timezone.now())
+    assert "cheaper" not in client.get("/metrics").content.decode()
+
+
 def test_what_shops_write_cannot_become_markup(trial):
     evil = make_trial(name="<script>alert(1)</script>", started_at=timezone.now())
     text = make_api_client().get(f"/api/v1/experiments/{evil.code}/readout.html").content.decode()
