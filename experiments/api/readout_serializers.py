@@ -1,7 +1,9 @@
 """What a read-out looks like in the API. Effects are the arm's metric less the control's; null: not known yet."""
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from experiments.models import PriceExperiment
@@ -12,6 +14,11 @@ class ReadoutRequestSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(
         required=False, help_text="As it was read at this moment, with the facts that are known now; now unless given."
     )
+
+    def validate_at(self, at: datetime) -> datetime:
+        if at > timezone.now():
+            raise serializers.ValidationError("It is later than now: give a past moment.")
+        return at
 
 
 class SrmSerializer(serializers.Serializer[Any]):

@@ -41,7 +41,10 @@ def test_figures_are_what_the_document_promises_also_before_anything_is_known(tr
             assert set(shown["comparisons"][0]["metrics"][0]) == set(each["metrics"][0])
 
 
-@pytest.mark.parametrize(("path", "status"), [("nope/readout", 404), ("cheaper/readout?at=soon", 400)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("nope/readout", 404), ("cheaper/readout?at=soon", 400), ("cheaper/readout?at=2999-01-01T00:00:00Z", 400)],
+)
 def test_what_cannot_be_read_is_named(trial, path, status):
     answer = make_api_client().get(f"/api/v1/experiments/{path}")
     assert answer.status_code == status

@@ -19,7 +19,8 @@ from experiments.selectors.arm_moments import SUMS
 from experiments.services.arm_days import recompute_arm_days
 from tests.factories import make_channel
 
-STARTED = datetime(2026, 11, 1, tzinfo=UTC)
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+STARTED = TODAY - timedelta(days=26)
 _numbers = count(1)
 
 
