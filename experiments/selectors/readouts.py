@@ -85,7 +85,7 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
     until = last_whole_day(experiment, at)
     metrics = measured_metrics(experiment)
     sums = arm_sums(arms, until)
-    looks = {metric: _looks(experiment, arms, sums, metric) for metric in metrics}
+    looks = _looks(experiment, arms, sums, metrics)
     readable = [arm for arm in arms[1:] if looks[metrics[0]].get(arm.pk)]
     if not readable:
         words, crossed = _waiting(experiment), _crossed(experiment)
@@ -93,18 +93,21 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
     return _read(experiment, at, arms, readable, looks, sums)
 
 
-def _looks(experiment: PriceExperiment, arms: Sequence[ExperimentArm], sums: SumsByDay, metric: str) -> Looks:
-    paired = is_paired(experiment)
-    if metric == Metric.REVENUE_PER_ORDER and experiment.design in READ_FROM_SALES:
-        return {}
-    if not paired and experiment.design != Design.SWITCHBACK:
-        return looks_from_sums(experiment, arms, sums, metric)
+def _looks(
+    experiment: PriceExperiment, arms: Sequence[ExperimentArm], sums: SumsByDay, metrics: Sequence[str]
+) -> dict[str, Looks]:
+    """Return the looks at each arm by metric; none at a metric that the facts do not tell."""
+    is_from_sales = experiment.design in READ_FROM_SALES
+    told = [each for each in metrics if not (is_from_sales and each == Metric.REVENUE_PER_ORDER)]
+    nothing: dict[str, Looks] = {metric: {} for metric in metrics}
     if not sums.days:
-        return {}
-    paths = unit_paths(experiment, metric, sums.days[-1], sums.days[0])
-    if paths is None:
-        return {}
-    return (paired_looks if paired else slot_looks)(paths, arms, metric)
+        return nothing
+    paired = is_paired(experiment)
+    if not paired and experiment.design != Design.SWITCHBACK:
+        return nothing | {metric: looks_from_sums(experiment, arms, sums, metric) for metric in told}
+    paths = unit_paths(experiment, told, sums.days[-1], sums.days[0]) if told else {}
+    looks_of = paired_looks if paired else slot_looks
+    return nothing | {metric: looks_of(own, arms, metric) for metric, own in paths.items()}
 
 
 def _read(

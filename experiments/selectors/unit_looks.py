@@ -26,13 +26,12 @@ COLUMNS = {
 # A unit counts from the day on which it was first exposed, as in the sums of arms. No joins: right after a start nobody
 # has told the database how many rows there are, and it would go through all units for each.
 PATHS_SQL = """
-SELECT unit, array_agg(day - %(first)s::date ORDER BY day),
-       array_agg(least(amount, %(cap)s::numeric)::float8 ORDER BY day), sum(orders)::float8
-  FROM (SELECT unit, day, {column} AS amount, orders,
-               min(day) FILTER (WHERE exposures > 0) OVER (PARTITION BY unit) AS shown_on
+SELECT unit, array_agg(day - %(first)s::date ORDER BY day), sum(orders)::float8, {paths}
+  FROM (SELECT *, min(day) FILTER (WHERE exposures > 0) OVER (PARTITION BY unit) AS shown_on
           FROM experiments_unitday WHERE experiment_id = %(experiment)s AND day <= %(until)s) facts
  WHERE day >= shown_on GROUP BY unit
 """
+PATH_SQL = "array_agg(least({column}, %(cap_{metric})s::numeric)::float8 ORDER BY day)"
 
 
 @dataclass(frozen=True)
@@ -49,33 +48,42 @@ class UnitPaths:
     orders: Floats
 
 
-def unit_paths(experiment: PriceExperiment, metric: str, until: date, first: date) -> UnitPaths | None:
-    """Return what each unit brought by the end of each day, in one row a unit; None while there is nothing."""
-    cap = winsor_caps(experiment).get(metric) if metric in CAPPED else None
+def unit_paths(experiment: PriceExperiment, metrics: Sequence[str], until: date, first: date) -> dict[str, UnitPaths]:
+    """Return by metric what each unit brought by the end of each day; all of it in one query, a row a unit."""
+    caps = winsor_caps(experiment)
     query: dict[str, Any] = {"experiment": experiment.pk, "until": until, "first": first}
+    query |= {f"cap_{metric}": caps.get(metric) if metric in CAPPED else None for metric in metrics}
+    paths = ", ".join(PATH_SQL.format(column=COLUMNS[Metric(metric)], metric=metric) for metric in metrics)
     with connection.cursor() as cursor:
-        cursor.execute(PATHS_SQL.format(column=COLUMNS[Metric(metric)]), query | {"cap": cap})
+        cursor.execute(PATHS_SQL.format(paths=paths), query)
         rows = cursor.fetchall()
     if not rows:
-        return None
+        return {}
     states, blocks = _states(experiment), _blocks(experiment)
-    width = (until - first).days + 1
-    total = np.zeros((len(rows), width))
-    for at, row in enumerate(rows):
-        total[at, row[1]] = row[2]
-    total = total.cumsum(axis=1)
-    if metric == Metric.CONVERSION:
-        total = (total > 0).astype(float)
-    return UnitPaths(
-        names=[row[0] for row in rows],
-        arms=np.array([states[row[0]][0] for row in rows]),
-        covariates=np.array([float(states[row[0]][1] or 0) for row in rows]),
-        blocks=np.array([blocks.get(row[0], 0) for row in rows]),
-        days=[day_number(experiment, first) + at for at in range(width)],
-        total=total,
-        first=np.array([row[1][0] for row in rows]),
-        orders=np.array([row[3] for row in rows]),
-    )
+    days = range((until - first).days + 1)
+    own = {
+        "names": [row[0] for row in rows],
+        "arms": np.array([states[row[0]][0] for row in rows]),
+        "covariates": np.array([float(states[row[0]][1] or 0) for row in rows]),
+        "blocks": np.array([blocks.get(row[0], 0) for row in rows]),
+        "days": [day_number(experiment, first) + at for at in days],
+        "first": np.array([row[1][0] for row in rows]),
+        "orders": np.array([row[2] for row in rows]),
+    }
+    return {
+        metric: UnitPaths(
+            **own, total=_totals([row[1] for row in rows], [row[3 + at] for row in rows], len(days), metric)
+        )
+        for at, metric in enumerate(metrics)
+    }
+
+
+def _totals(places: Sequence[list[int]], amounts: Sequence[list[float]], days: int, metric: str) -> Floats:
+    added = np.zeros((len(places), days))
+    for at, (place, amount) in enumerate(zip(places, amounts, strict=True)):
+        added[at, place] = amount
+    total = added.cumsum(axis=1)
+    return (total > 0).astype(float) if metric == Metric.CONVERSION else total
 
 
 def _states(experiment: PriceExperiment) -> dict[str, tuple[int, Any]]:
