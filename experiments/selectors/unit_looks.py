@@ -61,7 +61,7 @@ def unit_paths(experiment: PriceExperiment, metrics: Sequence[str], until: date,
         return {}
     states, blocks = _states(experiment), _blocks(experiment)
     days = range((until - first).days + 1)
-    own = {
+    own: dict[str, Any] = {
         "names": [row[0] for row in rows],
         "arms": np.array([states[row[0]][0] for row in rows]),
         "covariates": np.array([float(states[row[0]][1] or 0) for row in rows]),
