@@ -50,6 +50,12 @@ def test_relative_errors_are_those_of_the_delta_method():
     assert estimate.standard_error == pytest.approx(ratio.std(), rel=0.03)
 
 
+def test_a_loss_that_shrinks_is_a_gain_where_the_effect_is_relative():
+    loss, less = Moments.of(A - 20), Moments.of(B - 10)
+    assert difference_of_means(loss, less, relative=True).effect > 0
+    assert paired_difference(Moments.of(A / 2 - 10, A - 20), relative=True).effect == pytest.approx(0.5)
+
+
 def test_cuped_takes_away_the_square_of_the_correlation_and_nothing_of_the_effect():
     effects, reductions = [], []
     for _ in range(300):

@@ -25,7 +25,7 @@ def difference_of_means(
 
     Args:
         control, treatment: y as outcome; x is not looked at.
-        relative: the effect as a share of the control's mean.
+        relative: the effect as a share of the size of the control's mean.
         small_sample: t with Welch's degrees of freedom; else normal.
     """
     return _compare(
@@ -102,7 +102,7 @@ def paired_difference(pairs: Moments, *, relative: bool = False, small_sample: b
         share, scale = (b / a, np.abs(a)) if relative else (1.0, 1.0)
         unpaired = pairs.variance + share**2 * pairs.variance_x
         variance = np.maximum(unpaired - 2 * share * pairs.covariance, 0.0)
-        error, effect = np.sqrt(variance / np.maximum(n, 1)) / scale, (b - a) / (a if relative else 1.0)
+        error, effect = np.sqrt(variance / np.maximum(n, 1)) / scale, (b - a) / scale
         reduction = np.nan_to_num(1 - variance / unpaired)
     degrees = n - 1 if small_sample else np.inf
     return Estimate(
@@ -142,9 +142,9 @@ def _compare(
         [np.asarray(part, dtype=float) for part in arm] for arm in (control, treatment)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        # A relative effect weighs the control's noise by b/a and divides all by a.
+        # A relative effect weighs the control's noise by b/a. Over |a| more is better, where a is a loss too.
         share, scale = (b / a, np.abs(a)) if relative else (1.0, 1.0)
         error = np.sqrt(variance_a * share**2 / n_a + variance_b / n_b) / scale
-        effect = (b - a - shift) / (a if relative else 1.0)
+        effect = (b - a - shift) / scale
         degrees = welch_degrees(variance_a, n_a, variance_b, n_b) if small_sample else np.inf
     return Estimate(plain(effect), plain(error), plain(a), plain(b), plain(n_a + n_b), degrees, relative)

@@ -110,7 +110,7 @@ def switchback_difference(slots: SwitchbackSlots, *, lag: int | None = 0, relati
     spread = max(_long_run_sum(influence, periods.region, apart) for apart in (0, width)) * len(periods.mean) / degrees
     error = np.sqrt(spread) / across
     return Estimate(
-        _share(effect, a, relative), _share(error, abs(a), relative), a, b, len(periods.mean), float(degrees), relative
+        _share(effect, a, relative), _share(error, a, relative), a, b, len(periods.mean), float(degrees), relative
     )
 
 
@@ -176,4 +176,4 @@ def _long_run_sum(influence: Floats, region: NDArray[np.int64], lag: int) -> flo
 
 
 def _share(value: Any, of: float, relative: bool) -> float:
-    return float(value / of) if relative else float(value)
+    return float(value / abs(of)) if relative else float(value)
