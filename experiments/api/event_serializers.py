@@ -75,6 +75,8 @@ class RefusedEventSerializer(serializers.Serializer[Any]):
 class EventsAnswerSerializer(serializers.Serializer[Any]):
     counted = serializers.IntegerField(help_text="Rows that count now.")
     duplicate = serializers.IntegerField(help_text="Rows that counted already.")
-    washout = serializers.IntegerField(help_text="Rows of a slot's wash-out, which the plan leaves out.")
+    washout = serializers.IntegerField(
+        help_text="Rows of a slot's wash-out or of a slot that the start cut, which the plan leaves out."
+    )
     refused = serializers.IntegerField(help_text="Rows that count for nothing; errors names each.")
     errors = RefusedEventSerializer(many=True)  # type: ignore[assignment]

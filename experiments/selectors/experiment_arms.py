@@ -21,9 +21,13 @@ class DrawnArms:
         self.ids = {arm.name: arm.pk for arm in self.arms}
         self.shares = [arm.share for arm in self.arms]
 
-    def in_washout(self, moment: datetime) -> bool:
-        seconds = self.experiment.slot_seconds
-        return seconds is not None and moment.timestamp() % seconds < self.experiment.washout_seconds
+    def is_left_out(self, moment: datetime) -> bool:
+        """Whether the plan leaves out what happens then: a slot's wash-out, or a slot that the start cuts."""
+        seconds, started_at = self.experiment.slot_seconds, self.experiment.started_at
+        if not seconds or started_at is None:
+            return False
+        into_slot = moment.timestamp() % seconds
+        return into_slot < self.experiment.washout_seconds or moment.timestamp() - into_slot < started_at.timestamp()
 
     def place_of(self, unit: str, moment: datetime) -> tuple[str, date]:
         """Return the unit of an event and the day to which it belongs: of a slot the one on which it began."""

@@ -65,6 +65,11 @@ def day_number(experiment: PriceExperiment, day: date) -> int:
     return (day - timezone.localdate(experiment.started_at)).days + 1
 
 
+def day_of(experiment: PriceExperiment, number: int) -> date:
+    """Return the day of a number."""
+    return timezone.localdate(experiment.started_at) + (number - 1) * ONE_DAY
+
+
 def arm_sums(arms: Sequence[ExperimentArm], until: date) -> SumsByDay:
     """Return the cumulative sums of each day, in one query; a day without news of an arm carries the last one on."""
     changed: dict[date, dict[tuple[int, str], ArmSums]] = defaultdict(dict)

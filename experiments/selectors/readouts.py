@@ -15,6 +15,7 @@ from experiments.selectors.experiment_looks import (
     SumsByDay,
     arm_sums,
     day_number,
+    day_of,
     last_whole_day,
     looks_from_sums,
 )
@@ -85,7 +86,7 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
     until = last_whole_day(experiment, at)
     metrics = measured_metrics(experiment)
     sums = arm_sums(arms, until)
-    looks = _looks(experiment, arms, sums, metrics)
+    looks = _looks(experiment, arms, sums, metrics, until)
     readable = [arm for arm in arms[1:] if looks[metrics[0]].get(arm.pk)]
     if not readable:
         words, crossed = _waiting(experiment), _crossed(experiment)
@@ -94,7 +95,7 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
 
 
 def _looks(
-    experiment: PriceExperiment, arms: Sequence[ExperimentArm], sums: SumsByDay, metrics: Sequence[str]
+    experiment: PriceExperiment, arms: Sequence[ExperimentArm], sums: SumsByDay, metrics: Sequence[str], until: date
 ) -> dict[str, Looks]:
     """Return the looks at each arm by metric; none at a metric that the facts do not tell."""
     is_from_sales = experiment.design in READ_FROM_SALES
@@ -105,7 +106,7 @@ def _looks(
     paired = is_paired(experiment)
     if not paired and experiment.design != Design.SWITCHBACK:
         return nothing | {metric: looks_from_sums(experiment, arms, sums, metric) for metric in told}
-    paths = unit_paths(experiment, told, sums.days[-1], sums.days[0]) if told else {}
+    paths = unit_paths(experiment, told, until, sums.days[0]) if told else {}
     looks_of = paired_looks if paired else slot_looks
     return nothing | {metric: looks_of(own, arms, metric) for metric, own in paths.items()}
 
@@ -132,18 +133,20 @@ def _read(
         }
     read = _by_arm(readable, next(iter(looks)), found)
     leading = min(read, key=lambda each: (FIRST_OF.index(each.primary.decision), -_size(each)))
-    until = sums.days[-1]
+    number = max(
+        [day_number(experiment, sums.days[-1]), *(look.day for each in read for look in each.primary.looks[-1:])]
+    )
     return ExperimentReadout(
         experiment=experiment,
         at=at,
         decision=leading.primary.decision,
         sentence=_in_words(leading, several=len(arms) > 2),
         all_arms=arms,
-        until=until,
-        day=day_number(experiment, until),
+        until=day_of(experiment, number),
+        day=number,
         arms=read,
         leading=leading,
-        totals={arm.pk: sums.of(arm.pk, next(iter(looks)), until) for arm in arms},
+        totals={arm.pk: sums.of(arm.pk, next(iter(looks)), sums.days[-1]) for arm in arms},
         crossovers=_crossed(experiment),
     )
 

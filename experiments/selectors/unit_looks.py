@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from experiments.models import ExperimentArm, ExperimentUnit, PriceExperiment, UnitState
@@ -15,6 +16,9 @@ from experiments.selectors.experiment_looks import day_number
 from experiments.stats.inference import Look, Moments, SwitchbackSlots
 
 Floats = NDArray[np.float64]
+MOMENT = timedelta(microseconds=1)
+NEVER = 10**6
+"""A day that no experiment sees."""
 
 COLUMNS = {
     Metric.PROFIT: "profit",
@@ -36,7 +40,11 @@ PATH_SQL = "array_agg(least({column}, %(cap_{metric})s::numeric)::float8 ORDER B
 
 @dataclass(frozen=True)
 class UnitPaths:
-    """Units in rows. ``total``: (unit, day) float64, the metric from the first to each day, 0 before the first one."""
+    """Units in rows. ``total``: (unit, day) float64, the metric from the first to each day, 0 before the first one.
+
+    ``whole``: (unit,) int64, the place among ``days`` of the first one at whose end the unit may be counted; of a slot
+    the one on which it ends, and past the last one where it has not ended or the experiment cuts it.
+    """
 
     names: list[str]
     arms: NDArray[np.int64]
@@ -44,12 +52,15 @@ class UnitPaths:
     blocks: NDArray[np.int64]
     days: list[int]
     total: Floats
-    first: NDArray[np.int64]
+    whole: NDArray[np.int64]
     orders: Floats
 
 
 def unit_paths(experiment: PriceExperiment, metrics: Sequence[str], until: date, first: date) -> dict[str, UnitPaths]:
-    """Return by metric what each unit brought by the end of each day; all of it in one query, a row a unit."""
+    """Return by metric what each unit brought by the end of each day; all of it in one query, a row a unit.
+
+    Days go on from ``first`` to the last one with news: with a fact of its own, or on which a slot ended.
+    """
     caps = winsor_caps(experiment)
     query: dict[str, Any] = {"experiment": experiment.pk, "until": until, "first": first}
     query |= {f"cap_{metric}": caps.get(metric) if metric in CAPPED else None for metric in metrics}
@@ -60,14 +71,16 @@ def unit_paths(experiment: PriceExperiment, metrics: Sequence[str], until: date,
     if not rows:
         return {}
     states, blocks = _states(experiment), _blocks(experiment)
-    days = range((until - first).days + 1)
+    whole = _whole_on(experiment, rows, first)
+    last_fact, last_end = max(row[1][-1] for row in rows), max((at for at in whole if at < NEVER), default=0)
+    days = range(min(max(last_fact, last_end), (until - first).days) + 1)
     own: dict[str, Any] = {
         "names": [row[0] for row in rows],
         "arms": np.array([states[row[0]][0] for row in rows]),
         "covariates": np.array([float(states[row[0]][1] or 0) for row in rows]),
         "blocks": np.array([blocks.get(row[0], 0) for row in rows]),
         "days": [day_number(experiment, first) + at for at in days],
-        "first": np.array([row[1][0] for row in rows]),
+        "whole": np.array(whole),
         "orders": np.array([row[2] for row in rows]),
     }
     return {
@@ -76,6 +89,20 @@ def unit_paths(experiment: PriceExperiment, metrics: Sequence[str], until: date,
         )
         for at, metric in enumerate(metrics)
     }
+
+
+def _whole_on(experiment: PriceExperiment, rows: Sequence[Any], first: date) -> list[int]:
+    """Return on which day after ``first`` each unit is whole: a slot when it ends, or `NEVER` where it is cut."""
+    seconds, started_at, stopped_at = experiment.slot_seconds, experiment.started_at, experiment.stopped_at
+    if not seconds or started_at is None:
+        return [row[1][0] for row in rows]
+    places = []
+    for row in rows:
+        began = datetime.fromtimestamp(int(row[0]) * seconds, UTC)
+        ends = began + timedelta(seconds=seconds)
+        is_cut = began < started_at or (stopped_at is not None and ends > stopped_at)
+        places.append(NEVER if is_cut else (timezone.localdate(ends - MOMENT) - first).days)
+    return places
 
 
 def _totals(places: Sequence[list[int]], amounts: Sequence[list[float]], days: int, metric: str) -> Floats:
@@ -138,7 +165,7 @@ def _slope(differences: Floats, before: Floats) -> float:
 
 
 def slot_looks(paths: UnitPaths, arms: Sequence[ExperimentArm], metric: str) -> dict[int, list[Look]]:
-    """Compare the slots of each arm with those of the control, in the order of time, over the slots so far."""
+    """Compare the slots of each arm that are over by a day with those of the control, in the order of time."""
     control, *treatments = arms
     number = np.array([int(name) for name in paths.names])
     order = np.argsort(number)
@@ -151,7 +178,7 @@ def slot_looks(paths: UnitPaths, arms: Sequence[ExperimentArm], metric: str) -> 
         own = order[np.isin(paths.arms[order], (control.pk, arm.pk))]
         looks[arm.pk] = []
         for at, day in enumerate(paths.days):
-            seen = own[paths.first[own] <= at]
+            seen = own[paths.whole[own] <= at]
             treated = paths.arms[seen] == arm.pk
             if 0 < treated.sum() < len(seen):
                 looks[arm.pk].append(Look(day, slots=SwitchbackSlots(outcome[seen], treated, number[seen])))

@@ -45,7 +45,10 @@ class Verdict(StrEnum):
 
 
 WORDS = {
-    Verdict.WASHOUT: "It happened in the wash-out at the beginning of its slot, which the plan leaves out.",
+    Verdict.WASHOUT: (
+        "It happened in the wash-out of its slot, or in a slot that began before the experiment: the plan leaves out "
+        "both."
+    ),
     Verdict.CONFLICTING: "An event of this id with other content was counted: give a new event its own id.",
     Verdict.CROSSOVER: "Its unit has another arm: serve each unit the arm that it was given first.",
     Verdict.UNKNOWN_ARM: "The experiment has no such arm: give one of its arms' names.",
@@ -114,8 +117,8 @@ def record_experiment_events(*, experiment: PriceExperiment, events: Sequence[Un
       (visitors). An event that names another one is a crossover: it is kept by its id and counted as nothing.
     - Late events change the days on which they happened.
     - An outcome counts from the day on which its unit was first exposed; it may be reported before the exposure.
-    - Of a switchback, what happens in the wash-out of a slot is not counted. A slot's facts are those of the day on
-      which it began.
+    - Of a switchback, what happens in the wash-out of a slot, or in a slot that began before the experiment, is not
+      counted. A slot's facts are those of the day on which it began.
 
     Locks event ids, then units, then sums, each in key order; of several experiments a caller takes the lowest first.
 
@@ -171,7 +174,7 @@ class _Counting:
             return Verdict.OUTSIDE_PERIOD
         if event.profit is None and self.measures_profit:
             return Verdict.NO_PROFIT
-        if self.drawn.in_washout(event.occurred_at):
+        if self.drawn.is_left_out(event.occurred_at):
             return Verdict.WASHOUT
         place = self.drawn.place_of(event.unit, event.occurred_at)
         if not place[0]:

@@ -142,6 +142,19 @@ def test_a_slot_is_its_time_and_its_wash_out_counts_for_nothing():
     assert UnitDay.objects.get().unit == str(slot)
 
 
+def test_what_happens_in_the_slot_that_the_start_cuts_counts_for_nothing():
+    trial = make_trial("switchback", started_at=after(hours=0.25), washout_seconds=60)
+    arms = {pk: name for name, pk in module.DrawnArms(trial).ids.items()}
+    first = int(STARTED.timestamp() // 3_600)
+    events = [
+        UnitEvent(ExperimentEvent.Kind.EXPOSURE, str(at), "", arms[module.DrawnArms(trial).arm_of(str(first + at))],
+                  after(hours=at + 0.5), exposures=1)
+        for at in (0, 1)
+    ]  # fmt: skip
+    assert record(trial, *events) == ["washout", "counted"]
+    assert UnitDay.objects.get().unit == str(first + 1)
+
+
 def test_a_slot_over_midnight_has_one_day():
     trial = make_trial("switchback", slot_seconds=7 * 3_600)
     slot = int(after(1).timestamp() // (7 * 3_600))

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.experiments.trials import STARTED, after, make_trial, store_facts
 from tests.factories import make_listing
 
 pytestmark = pytest.mark.django_db
+WEEK = 7 * 86_400
 
 
 def visitors(rng, number, uplift=0.0, days=6, arms=2, shares=None):
@@ -197,6 +199,47 @@ def test_slots_are_compared_in_time():
     assert primary.decision == "benefit"
     assert primary.effect == pytest.approx(15, abs=8)
     assert primary.n == 24 * 14
+
+
+def weekly_slots(trial, revenue):
+    """Slots of a week, one arm after the other; all of a slot's facts are those of the day on which it began."""
+    first = -int(-trial.started_at.timestamp() // WEEK)
+    began = [datetime.fromtimestamp((first + at) * WEEK, UTC) for at in range(len(revenue))]
+    days = [
+        {(day - trial.started_at).days: {"exposures": 9, "revenue": sold}}
+        for day, sold in zip(began, revenue, strict=True)
+    ]
+    units = [{"unit": str(first + at), "arm": at % 2, "days": sums} for at, sums in enumerate(days)]
+    return units, [day + timedelta(days=7) for day in began]
+
+
+def test_a_slot_is_read_when_it_is_over_and_not_before():
+    """Without an effect; the slot that runs has sold a third of its week."""
+    started = STARTED - timedelta(days=7)
+    trial = make_trial("switchback", metric="revenue", slot_seconds=WEEK, washout_seconds=0, started_at=started)
+    units, ends = weekly_slots(trial, [700, 700, 230])
+    store_facts(trial, units)
+    assert readout_for(experiment=trial, at=ends[1] - timedelta(hours=1)).leading is None
+    for at in (ends[1], ends[1] + timedelta(days=3)):
+        primary = readout_for(experiment=trial, at=at).leading.primary
+        assert (primary.n, primary.control_mean, primary.treatment_mean) == (2, 700, 700)
+    last = readout_for(experiment=trial, at=ends[2])
+    assert (last.leading.primary.n, last.until) == (3, ends[2].date() - timedelta(days=1))
+
+
+def test_a_slot_that_the_start_or_the_stop_cuts_is_never_read():
+    trial = make_trial(
+        "switchback", metric="revenue", started_at=after(hours=0.5), status="stopped", stopped_at=after(1.02)
+    )
+    first = int(STARTED.timestamp() // 3_600)
+    store_facts(
+        trial,
+        [
+            {"unit": str(first + at), "arm": at % 2, "days": {at // 24: {"exposures": 1, "revenue": 10}}}
+            for at in range(25)
+        ],
+    )
+    assert read(trial, day=5).leading.primary.n == 23
 
 
 def test_regions_are_units_whose_metric_is_that_of_a_day():
