@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from catalog.models import DailySales
+from catalog.models import DailySales, Listing
 from experiments.models import HoldoutListing, HoldoutPolicy
 from experiments.selectors.holdouts import holdout_effect
 from experiments.services.hold_out import draw_holdouts, hold_out
@@ -82,6 +82,34 @@ def test_a_listing_in_an_experiment_waits_for_its_end():
 
 def test_the_engines_effect_is_recovered_with_less_noise_than_without_the_days_before():
     """Others earn 4 a day more since the draw, beside 40; levels differ by listing from 20 to 60."""
+    out, start = shop_with_a_holdout()
+    found = holdout_effect(channel=make_channel())
+    assert (found.held_out, found.others) == (len(out), 200 - len(out))
+    assert found.first_day == start + timedelta(days=1)
+    assert 0 < found.low < 4.0 < found.high
+    assert found.low < found.effect < found.high and found.variance_reduction > 0.9
+    assert found.relative == pytest.approx(4 / 40, abs=0.03)
+
+
+def test_listings_that_came_or_were_held_out_since_the_draw_are_on_neither_side():
+    out, start = shop_with_a_holdout()
+    before = holdout_effect(channel=make_channel())
+    new = [make_listing(f"NEW-{number:03}") for number in range(60)]
+    DailySales.objects.bulk_create(
+        DailySales(listing=listing, day=start + timedelta(days=28), units=5, revenue=50) for listing in new
+    )
+    draw_holdouts(now=timezone.now() - timedelta(days=3))
+    assert len(held()) > len(out)
+    assert holdout_effect(channel=make_channel()) == before
+    let_go, later = min(out), min(set(Listing.objects.values_list("pk", flat=True)) - held())
+    HoldoutListing.objects.filter(listing=let_go).update(until=timezone.now())
+    HoldoutListing.objects.create(listing_id=later, since=timezone.now())
+    found = holdout_effect(channel=make_channel())
+    assert (found.held_out, found.others) == (before.held_out - 1, before.others - 1)
+
+
+def shop_with_a_holdout():
+    """200 listings that sold from 27 days before the draw to 30 after it; return the held out and the draw's day."""
     rng = np.random.default_rng(3)
     listings = [make_listing(f"L-{number:03}") for number in range(200)]
     began = timezone.now() - timedelta(days=31)
@@ -99,12 +127,7 @@ def test_the_engines_effect_is_recovered_with_less_noise_than_without_the_days_b
                     DailySales(listing=listing, day=start + timedelta(days=day), units=units, revenue=10 * units)
                 )
     DailySales.objects.bulk_create(rows)
-    found = holdout_effect(channel=make_channel())
-    assert (found.held_out, found.others) == (len(out), 200 - len(out))
-    assert found.first_day == start + timedelta(days=1)
-    assert 0 < found.low < 4.0 < found.high
-    assert found.low < found.effect < found.high and found.variance_reduction > 0.9
-    assert found.relative == pytest.approx(4 / 40, abs=0.03)
+    return out, start
 
 
 def test_without_a_holdout_or_days_after_it_nothing_is_compared():
