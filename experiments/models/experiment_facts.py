@@ -74,6 +74,14 @@ class UnitState(models.Model):
         return f"{self.unit} in {self.arm_id}"
 
 
+class TotalField(MoneyField):
+    """An amount of many listings: a unit may be a whole region or category, in any currency."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 24)
+        super().__init__(*args, **kwargs)
+
+
 class UnitDay(models.Model):
     """What one unit of randomisation was shown and brought on a day: the truth that `ArmDay` sums up.
 
@@ -84,10 +92,10 @@ class UnitDay(models.Model):
     unit = models.CharField(max_length=96)
     day = models.DateField()
     exposures = models.PositiveBigIntegerField(default=0)
-    orders = models.PositiveBigIntegerField(default=0)
+    orders = models.BigIntegerField(default=0, help_text="Below 0 where more were taken back than placed.")
     units = models.BigIntegerField(default=0)
-    revenue = MoneyField(default=0)
-    profit = MoneyField(default=0)
+    revenue = TotalField(default=0)
+    profit = TotalField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["experiment", "unit", "day"], name="unit_day_once")]
@@ -100,7 +108,7 @@ class SumField(models.DecimalField):
     """A sum of squares of amounts, exact: the same whatever the order in which it was added up."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 40)
+        kwargs.setdefault("max_digits", 60)
         kwargs.setdefault("decimal_places", 8)
         super().__init__(*args, **kwargs)
 

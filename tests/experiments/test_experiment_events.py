@@ -91,6 +91,18 @@ def test_the_covariate_and_the_denominator_are_summed_beside_the_metric():
     }
 
 
+def test_a_region_may_sell_for_more_than_a_price_can_be():
+    """A hundred times the most that one outcome may bring, on one day."""
+    trial = make_trial("region", metric="profit")
+    arm = module.DrawnArms(trial).ids
+    name = {pk: each for each, pk in arm.items()}[module.DrawnArms(trial).arm_of("java")]
+    amount = Decimal("9999999999.9999")
+    sales = [outcome(str(at), "java", amount, name, profit=amount) for at in range(100)]
+    assert set(record(trial, exposure("first", "java", name), *sales)) == {"counted"}
+    assert UnitDay.objects.get().revenue == UnitDay.objects.get().profit == 100 * amount
+    assert arm_days(trial)[name, "profit", 0][2:4] == (100 * amount, (100 * amount) ** 2)
+
+
 def test_the_same_event_counts_once_and_another_of_its_id_is_refused():
     trial = make_trial()
     event = outcome("1", "ann", "5.00")
