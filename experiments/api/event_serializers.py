@@ -38,7 +38,10 @@ class ExposureSerializer(EventSerializer):
 
 
 class OutcomeEventSerializer(EventSerializer):
-    orders = serializers.IntegerField(min_value=0, max_value=MOST_COUNTED, default=1)
+    orders = serializers.IntegerField(
+        min_value=-MOST_COUNTED, max_value=MOST_COUNTED, required=False,
+        help_text="Orders that begin with this; below 0: taken back whole. Left out: 1, or 0 of a return.",
+    )  # fmt: skip
     units = serializers.IntegerField(min_value=-MOST_COUNTED, max_value=MOST_COUNTED, help_text="Below 0: returned.")
     revenue = serializers.DecimalField(max_digits=14, decimal_places=4, help_text="Decimal string.")
     profit = serializers.DecimalField(
@@ -51,7 +54,8 @@ class OutcomeEventSerializer(EventSerializer):
         fields = dict(self.validated_data)
         if (given := fields.pop("currency")) != currency:
             raise serializers.ValidationError({"currency": [f"The channel sells in {currency}, not in {given}."]})
-        return UnitEvent(Kind.OUTCOME, **fields)
+        is_return = fields["units"] < 0 or fields["revenue"] < 0
+        return UnitEvent(Kind.OUTCOME, **{"orders": 0 if is_return else 1} | fields)
 
 
 class ExposuresRequestSerializer(serializers.Serializer[Any]):

@@ -54,6 +54,29 @@ def test_outcomes_are_counted_in_the_channels_currency_only(trial):
     assert (UnitDay.objects.get().revenue, UnitDay.objects.get().profit) == (8, 2)
 
 
+@pytest.mark.parametrize(
+    ("amounts", "orders"),
+    [
+        ({"units": -1, "revenue": "-4.00"}, 1),
+        ({"units": 0, "revenue": "-4.00"}, 1),
+        ({"units": -2, "revenue": "-8.00", "orders": -1}, 0),
+        ({"units": 1, "revenue": "4.00"}, 2),
+    ],
+)
+def test_a_return_is_no_further_order_and_may_take_one_back(trial, amounts, orders):
+    row = {name: value for name, value in outcome("3").items() if name != "orders"} | amounts
+    post("exposures", [exposure("1")])
+    assert post("outcomes", [outcome("2"), row]).data["counted"] == 2
+    assert UnitDay.objects.get().orders == orders
+
+
+def test_orders_that_are_taken_back_may_come_before_they_were_placed(trial):
+    post("exposures", [exposure("1")])
+    assert post("outcomes", [outcome("2", orders=-1, units=-2, revenue="-8.00")]).data["counted"] == 1
+    assert post("outcomes", [outcome("3", orders=1)]).data["counted"] == 1
+    assert UnitDay.objects.get().orders == 0
+
+
 def test_profit_is_asked_for_where_it_is_measured():
     make_trial(code="by-profit", metric="profit", started_at=NOW - timedelta(days=2))
     row = {name: value for name, value in outcome("1").items() if name != "profit"}

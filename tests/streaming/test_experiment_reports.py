@@ -64,6 +64,13 @@ def test_reports_become_facts_and_the_offsets_move_with_them(trial):
     assert stored_offsets(cluster="c") == {("experiment_exposures", 0): 3}
 
 
+def test_an_order_that_is_taken_back_whole_is_one_less(trial):
+    taken_back = outcome(trial, "3", RETURN, orders=-1, units=-2, revenue="-19.00", profit="-6.20")
+    assert handle(exposure(trial, "1"), outcome(trial, "2"), taken_back) == Counter(experiment_counted=3)
+    facts = UnitDay.objects.get()
+    assert (facts.orders, facts.units, facts.revenue, facts.profit) == (0, 0, 0, 0)
+
+
 def test_redelivered_reports_count_once(trial):
     handle(exposure(trial, "1"), outcome(trial, "2"))
     again = handle(exposure(trial, "1"), outcome(trial, "2"), begin=2)
