@@ -123,6 +123,11 @@ def _warnings(found: ExperimentReadout) -> list[str]:
             f"{number(found.crossovers)} events named another arm than their unit has, and were not counted: "
             "see that the storefront keeps every unit in its arm."
         )
+    if found.without_cost:
+        warnings.append(
+            f"{number(found.without_cost)} units hold a listing without a cost, and are not read, nor are their "
+            "partners in a pair: give the cost, and they count again from the start."
+        )
     if found.leading and not found.leading.primary.valid_when_peeked:
         warnings.append("This way of reading keeps its error rate only where it is looked at once, at the horizon.")
     if found.experiment.stop_reason:

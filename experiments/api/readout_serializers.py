@@ -115,6 +115,9 @@ class ReadoutSerializer(serializers.Serializer[Any]):
     leading_arm = serializers.CharField(allow_null=True)
     remaining_days = serializers.FloatField(allow_null=True, help_text="Null: no decision is in sight.")
     crossovers = serializers.IntegerField(help_text="Events that named another arm than their unit has.")
+    without_cost = serializers.IntegerField(
+        help_text="Units that are not read, nor their partners in a pair: profit is measured and they have no cost."
+    )
     srm = SrmSerializer(allow_null=True)
     arms = ArmFiguresSerializer(many=True)
     comparisons = ComparisonSerializer(many=True)

@@ -20,6 +20,7 @@ from experiments.selectors.experiment_looks import (
     looks_from_sums,
 )
 from experiments.selectors.unit_looks import paired_looks, slot_looks, unit_paths
+from experiments.selectors.units_without_cost import units_without_cost
 from experiments.stats.inference import (
     AnalysisPlan,
     Guardrail,
@@ -53,7 +54,10 @@ class ArmReadout:
 
 @dataclass(frozen=True)
 class ExperimentReadout:
-    """All that a page, an API or a stored entry says. ``arms``: none while no whole day is known of two arms."""
+    """All that a page, an API or a stored entry says. ``arms``: none while no whole day is known of two arms.
+
+    ``without_cost``: units that are left out, as profit is measured and a listing of theirs has no cost.
+    """
 
     experiment: PriceExperiment
     at: datetime
@@ -66,6 +70,7 @@ class ExperimentReadout:
     leading: ArmReadout | None = None
     totals: Mapping[int, ArmSums] = field(default_factory=dict)
     crossovers: int = 0
+    without_cost: int = 0
 
     @property
     def breached(self) -> list[str]:
@@ -89,8 +94,8 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
     looks = _looks(experiment, arms, sums, metrics, until)
     readable = [arm for arm in arms[1:] if looks[metrics[0]].get(arm.pk)]
     if not readable:
-        words, crossed = _waiting(experiment), _crossed(experiment)
-        return ExperimentReadout(experiment, at, "continue", words, arms, crossovers=crossed)
+        left_out = {"crossovers": _crossed(experiment), "without_cost": units_without_cost(experiment)}
+        return ExperimentReadout(experiment, at, "continue", _waiting(experiment), arms, **left_out)
     return _read(experiment, at, arms, readable, looks, sums)
 
 
@@ -148,6 +153,7 @@ def _read(
         leading=leading,
         totals={arm.pk: sums.of(arm.pk, next(iter(looks)), sums.days[-1]) for arm in arms},
         crossovers=_crossed(experiment),
+        without_cost=units_without_cost(experiment),
     )
 
 

@@ -10,19 +10,22 @@ from django.utils import timezone
 from experiments.models import PriceExperiment, UnitState
 from experiments.selectors.arm_moments import Metric
 from experiments.selectors.experiment_arms import READ_FROM_SALES
+from experiments.selectors.units_without_cost import needs_costs
 from experiments.services.arm_days import keeping_arm_days, locked_states
 
 ONE_DAY = timedelta(days=1)
 MANY = 500
 
-# A unit is what was drawn as one. One that holds a listing without a cost has no profit: its facts stay as they are.
+# A unit is what was drawn as one. Where profit is measured, one that holds a listing without a cost has no facts: with
+# facts that end while days go on it would bring less and less.
 MEMBERS_SQL = """
 WITH members AS (
   SELECT %(design)s || ':' || member.cluster AS unit, member.arm_id, member.listing_id, listing.unit_cost
     FROM experiments_experimentunit member JOIN catalog_listing listing ON listing.id = member.listing_id
    WHERE member.experiment_id = %(experiment)s AND member.arm_id IS NOT NULL
 ), trial AS (
-  SELECT unit, min(arm_id) AS arm_id, coalesce(bool_and(unit_cost > 0), false) AS has_costs FROM members GROUP BY unit
+  SELECT unit, min(arm_id) AS arm_id, NOT %(needs_costs)s OR coalesce(bool_and(unit_cost > 0), false) AS is_known
+    FROM members GROUP BY unit
 ), sold AS (
   SELECT members.unit, sales.day, sum(sales.units) AS units, sum(sales.revenue) AS revenue,
          sum(sales.revenue - sales.units * members.unit_cost) AS profit
@@ -36,7 +39,7 @@ WANTED_SQL = f"""{MEMBERS_SQL}, wanted AS (
          coalesce(round(sold.profit, 4), 0) AS profit
     FROM trial CROSS JOIN generate_series(%(first)s::date, %(last)s::date, '1 day') AS calendar (day)
     LEFT JOIN sold ON sold.unit = trial.unit AND sold.day = calendar.day::date
-   WHERE trial.has_costs
+   WHERE trial.is_known
 )
 """  # noqa: S608 (constants of ours)
 STALE_SQL = f"""{WANTED_SQL}
@@ -44,7 +47,12 @@ SELECT DISTINCT wanted.unit FROM wanted
   LEFT JOIN experiments_unitday known ON known.experiment_id = %(experiment)s AND known.unit = wanted.unit
        AND known.day = wanted.day
  WHERE (known.units, known.revenue, known.profit) IS DISTINCT FROM (wanted.units, wanted.revenue, wanted.profit)
+ UNION
+SELECT DISTINCT trial.unit FROM trial
+  JOIN experiments_unitday known ON known.experiment_id = %(experiment)s AND known.unit = trial.unit
+ WHERE NOT trial.is_known
 """  # noqa: S608
+FORGET_SQL = "DELETE FROM experiments_unitday WHERE experiment_id = %s AND unit = ANY(%s::text[])"
 STORE_SQL = f"""{WANTED_SQL}
 INSERT INTO experiments_unitday AS known (experiment_id, unit, day, exposures, orders, units, revenue, profit)
 SELECT %(experiment)s, unit, day, 1, 0, units, revenue, profit FROM wanted WHERE unit = ANY(%(units)s)
@@ -56,13 +64,13 @@ SELECT %(experiment)s, unit, day, 1, 0, units, revenue, profit FROM wanted WHERE
 # An order is not known from a day's sales; units sold tell as well whether somebody bought.
 COVARIATE_OF = {Metric.PROFIT: "profit", Metric.REVENUE: "revenue"}
 STATES_SQL = f"""{MEMBERS_SQL}
-SELECT trial.unit, trial.arm_id, trial.has_costs, state.covariate,
+SELECT trial.unit, trial.arm_id, trial.is_known, state.covariate,
        CASE WHEN %(cuped_days)s > 0 THEN round(coalesce(sum(CASE %(covariate)s WHEN 'profit' THEN sold.profit
             WHEN 'revenue' THEN sold.revenue ELSE sold.units END), 0) / greatest(%(cuped_days)s, 1), 4) END
   FROM trial
   LEFT JOIN sold ON sold.unit = trial.unit AND sold.day < %(pre_first)s::date + %(cuped_days)s
   LEFT JOIN experiments_unitstate state ON state.experiment_id = %(experiment)s AND state.unit = trial.unit
- GROUP BY trial.unit, trial.arm_id, trial.has_costs, state.covariate
+ GROUP BY trial.unit, trial.arm_id, trial.is_known, state.covariate
 """  # noqa: S608
 SET_COVARIATES_SQL = """
 UPDATE experiments_unitstate state SET covariate = news.covariate
@@ -78,7 +86,10 @@ SELECT max(sales.day) FROM catalog_listing listing
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did. ``days``: first and last day that count, or None while there is none."""
+    """What a refresh did. ``days``: first and last day that count, or None while there is none.
+
+    ``without_cost``: units that are left out, as profit is measured and a listing of theirs has no cost.
+    """
 
     changed: int
     days: tuple[date, date] | None
@@ -91,7 +102,8 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
 
     Counted are whole days: from the first that began under the experiment's prices to the last before now, or before
     it stopped, for which the channel has sales. Profit is at the cost that the listing has now: no history of costs is
-    kept. What was imported late or corrected changes its own units only; without news nothing is written.
+    kept. Where profit is measured, units without a cost have no facts until they have one. What was imported late or
+    corrected changes its own units only; without news nothing is written.
 
     One transaction. Locks the units that change in key order; two at once do the same, the second finds no news.
     """
@@ -104,18 +116,19 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
     if not UnitState.objects.filter(experiment=experiment).exists():
         _tell_planner("experiments_experimentunit")
     states = _rows(STATES_SQL, query)
-    moved = {unit: new for unit, _, has_costs, old, new in states if has_costs and old != new}
+    moved = {unit: new for unit, _, is_known, old, new in states if is_known and old != new}
     stale = {unit for (unit,) in _rows(STALE_SQL, query)} | moved.keys()
-    without_cost = sum(not has_costs for _, _, has_costs, _, _ in states)
+    without_cost = [unit for unit, _, is_known, _, _ in states if not is_known]
     if stale:
         arms = {unit: arm for unit, arm, *_ in states if unit in stale}
         locked_states(experiment=experiment, arms=arms, covariates={})
         with keeping_arm_days(experiment, sorted(stale)), connection.cursor() as cursor:
             cursor.execute(STORE_SQL, query | {"units": sorted(stale)})
+            cursor.execute(FORGET_SQL, [experiment.pk, sorted(stale.intersection(without_cost))])
             cursor.execute(SET_COVARIATES_SQL, [list(moved), list(moved.values()), experiment.pk])
             if len(stale) > MANY:
                 _tell_planner("experiments_unitday, experiments_unitstate")
-    return Refreshed(len(stale), days, without_cost)
+    return Refreshed(len(stale), days, len(without_cost))
 
 
 def _counted_days(experiment: PriceExperiment, now: datetime) -> tuple[date, date] | None:
@@ -140,6 +153,7 @@ def _query(experiment: PriceExperiment, first: date, last: date) -> dict[str, An
         "last": last,
         "pre_first": started_on - timedelta(days=experiment.cuped_days),
         "cuped_days": experiment.cuped_days,
+        "needs_costs": needs_costs(experiment),
         "covariate": COVARIATE_OF.get(Metric(experiment.metric), "units"),
     }
 

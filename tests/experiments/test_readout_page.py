@@ -10,7 +10,7 @@ from django.utils import timezone
 from experiments.services.record_readout import record_readout
 from tests.experiments.test_readouts import visitors
 from tests.experiments.trials import make_trial, store_facts
-from tests.factories import make_api_client
+from tests.factories import make_api_client, make_listing
 
 pytestmark = pytest.mark.django_db
 DAYS = 8
@@ -92,6 +92,18 @@ def test_the_command_says_it_and_gives_all_figures_as_json(trial, capsys):
     assert "revenue" in shown and "Units" in shown
     call_command("experiment_readout", "cheaper", json=True)
     assert json.loads(capsys.readouterr().out)["decision"] == "benefit"
+
+
+def test_units_without_a_cost_are_told(page, capsys):
+    rows = [make_listing(), make_listing(unit_cost=None)]
+    units = [{"listing": row, "arm": at} for at, row in enumerate(rows)]
+    trial = make_trial("sku", code="dear", units=units, metric="profit", started_at=timezone.now() - timedelta(days=3))
+    known = [{"unit": f"sku:{row.pk}", "arm": at, "days": {0: {"exposures": 1}}} for at, row in enumerate(rows)]
+    store_facts(trial, known)
+    assert "1 units hold a listing without a cost" in page(trial).content.decode()
+    call_command("experiment_readout", "dear")
+    assert "1 units hold a listing without a cost" in capsys.readouterr().out
+    assert make_api_client().get("/api/v1/experiments/dear/readout").data["without_cost"] == 1
 
 
 def test_bad_input_ends_with_2_and_names_the_cure(trial, tmp_path):

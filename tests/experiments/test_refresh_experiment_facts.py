@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from catalog.models import DailySales
 from experiments.models import UnitDay, UnitState
+from experiments.selectors.readouts import readout_for
 from experiments.services.arm_days import recompute_arm_days
 from experiments.services.refresh_experiment_facts import refresh_experiment_facts
 from tests.experiments.trials import STARTED, after, arm_days, make_trial
@@ -98,6 +99,47 @@ def test_a_unit_without_a_cost_has_no_profit_and_is_named():
     report = refresh(trial)
     assert (report.changed, report.without_cost) == (1, 1)
     assert UnitDay.objects.get().unit == f"sku:{known.pk}"
+
+
+def test_a_cost_that_goes_missing_takes_its_unit_and_partner_out_of_the_looks_until_it_is_back():
+    """Four pairs that sell alike; one loses its cost after three days: there is no effect before, then or after."""
+    rows = [make_listing() for _ in range(8)]
+    units = [{"listing": row, "arm": at % 2, "block": at // 2} for at, row in enumerate(rows)]
+    trial = make_trial(
+        "sku", units=units, metric="profit", guardrails={"revenue": "0.2"}, cuped_days=0, matching="pairs"
+    )
+    for at, row in enumerate(rows):
+        for day in range(9):
+            sell(row, day, 3 + at // 2)
+    refresh(trial, days=3)
+    assert effect(trial, 3) == (4, 0, 0)
+    rows[1].unit_cost = None
+    rows[1].save()
+    assert (refresh(trial, days=9).changed, refresh(trial, days=9).changed) == (8, 0)
+    assert not UnitDay.objects.filter(unit=f"sku:{rows[1].pk}").exists()
+    assert effect(trial, 9) == (3, 0, 1)
+    kept = arm_days(trial)
+    recompute_arm_days(experiment=trial)
+    assert arm_days(trial) == kept
+    rows[1].unit_cost = Decimal(6)
+    rows[1].save()
+    assert refresh(trial, days=9).changed == 1
+    assert effect(trial, 9) == (4, 0, 0)
+
+
+def effect(trial, day):
+    found = readout_for(experiment=trial, at=after(day))
+    return found.leading.primary.n, found.leading.primary.effect, found.without_cost
+
+
+def test_without_profit_among_the_metrics_no_cost_is_needed():
+    known, unknown = make_listing(), make_listing(unit_cost=None)
+    trial = trial_of(known, unknown, metric="revenue")
+    sell(known, 0, 1)
+    sell(unknown, 0, 1)
+    report = refresh(trial)
+    assert (report.changed, report.without_cost) == (2, 0)
+    assert arm_days(trial)["b", "revenue", 0][2] == 10
 
 
 def test_a_new_cost_re_computes_profit():

@@ -64,6 +64,8 @@ def shown(found: ExperimentReadout) -> Group:
         )
     if found.crossovers:
         notes.append(f"{found.crossovers:,} events named another arm than their unit has: not counted.")
+    if found.without_cost:
+        notes.append(f"{found.without_cost:,} units hold a listing without a cost: not read, nor their partners.")
     return Group(*lines, table, *map(Text, notes))
 
 
