@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from experiments.models import ExperimentArm, PriceExperiment
 from experiments.selectors.arm_moments import SUMS, Metric
+from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.stats.inference import Look, Moments
 
 Design = PriceExperiment.Design
@@ -91,14 +92,16 @@ def looks_from_sums(
 ) -> dict[int, list[Look]]:
     """Return the looks at each arm but the control, by arm.
 
-    Where the units are there from the first day, their metric is that of a day: totals only grow.
+    Where the units are there from the first day, their metric is that of a day: totals only grow. Those days are the
+    counted ones: sales are read from the first whole day on, which is seldom that of the start.
     """
     control, *treatments = arms
     looks: dict[int, list[Look]] = {arm.pk: [] for arm in treatments}
     counts_tell = experiment.design in (Design.VISITOR, Design.REGION)
     for day in sums.days:
         number = day_number(experiment, day)
-        days = 1 if experiment.design == Design.VISITOR or metric in UNSCALED else number
+        counted = (day - sums.days[0]).days + 1 if experiment.design in READ_FROM_SALES else number
+        days = 1 if experiment.design == Design.VISITOR or metric in UNSCALED else counted
         counts = tuple(sums.of(arm.pk, metric, day).count for arm in arms) if counts_tell else None
         base = _a_day(sums.of(control.pk, metric, day).moments, days)
         for arm in treatments:

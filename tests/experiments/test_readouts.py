@@ -201,6 +201,24 @@ def test_slots_are_compared_in_time():
     assert primary.n == 24 * 14
 
 
+@pytest.mark.parametrize("design", ["sku", "category"])
+def test_a_day_of_a_unit_is_one_of_the_days_that_count(design):
+    """Started in the afternoon of day 0: of three days two count, and each brings 10 or 12."""
+    units = [{"listing": make_listing(), "arm": at % 2} for at in range(8)]
+    trial = make_trial(design, matching="none", units=units, started_at=after(hours=15))
+    facts = [{"exposures": 1, "revenue": 10 + 2 * (at % 2)} for at in range(8)]
+    store_facts(
+        trial,
+        [
+            {"unit": f"{design}:{unit['listing'].pk}", "arm": unit["arm"], "days": {1: sold, 2: sold}}
+            for unit, sold in zip(units, facts, strict=True)
+        ],
+    )
+    found = read(trial, day=3)
+    assert (found.day, found.leading.primary.control_mean, found.leading.primary.treatment_mean) == (3, 10, 12)
+    assert found.leading.primary.effect == pytest.approx(2)
+
+
 def weekly_slots(trial, revenue):
     """Slots of a week, one arm after the other; all of a slot's facts are those of the day on which it began."""
     first = -int(-trial.started_at.timestamp() // WEEK)
