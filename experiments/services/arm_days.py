@@ -33,6 +33,12 @@ SELECT %s, unit, arm, covariate FROM unnest(%s::text[], %s::bigint[], %s::numeri
 """
 
 
+def keep_experiment(experiment: PriceExperiment) -> None:
+    """Let nobody rebuild its sums until the transaction ends; other writers go on. Every writer calls it first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM experiments_priceexperiment WHERE id = %s FOR KEY SHARE", [experiment.pk])
+
+
 def locked_states(
     *, experiment: PriceExperiment, arms: dict[str, int], covariates: dict[str, str | None]
 ) -> dict[str, UnitState]:

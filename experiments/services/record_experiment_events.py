@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from experiments.models import ExperimentEvent, PriceExperiment
 from experiments.selectors.arm_moments import Metric, measured_metrics
 from experiments.selectors.experiment_arms import READ_FROM_SALES, DrawnArms
-from experiments.services.arm_days import keeping_arm_days, locked_states
+from experiments.services.arm_days import keep_experiment, keeping_arm_days, locked_states
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """By how much the clocks of shops may differ from ours."""
@@ -126,7 +126,7 @@ def record_experiment_events(*, experiment: PriceExperiment, events: Sequence[Un
         EventsNotWanted: nothing was stored.
     """
     _require_wanted(experiment)
-    _keep_experiment(experiment)
+    keep_experiment(experiment)
     counting = _Counting(experiment, now)
     counting.read(events)
     return EventReport(counting.verdicts)
@@ -139,12 +139,6 @@ def _require_wanted(experiment: PriceExperiment) -> None:
         )
     if experiment.started_at is None:
         raise EventsNotWanted(f"{experiment.code} has not started: start it first.")
-
-
-def _keep_experiment(experiment: PriceExperiment) -> None:
-    """Let nobody rebuild its sums meanwhile; starting, stopping and other writers go on."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM experiments_priceexperiment WHERE id = %s FOR KEY SHARE", [experiment.pk])
 
 
 class _Counting:

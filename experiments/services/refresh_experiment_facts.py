@@ -11,7 +11,7 @@ from experiments.models import PriceExperiment, UnitState
 from experiments.selectors.arm_moments import Metric
 from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.selectors.units_without_cost import needs_costs
-from experiments.services.arm_days import keeping_arm_days, locked_states
+from experiments.services.arm_days import keep_experiment, keeping_arm_days, locked_states
 
 ONE_DAY = timedelta(days=1)
 MANY = 500
@@ -105,10 +105,11 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
     kept. Where profit is measured, units without a cost have no facts until they have one. What was imported late or
     corrected changes its own units only; without news nothing is written.
 
-    One transaction. Locks the units that change in key order; two at once do the same, the second finds no news.
+    One transaction. Waits for a rebuild of the sums, then locks the units that change in key order; two at once do the same, the second finds no news.
     """
     if experiment.design not in READ_FROM_SALES or experiment.started_at is None:
         return Refreshed(0, None)
+    keep_experiment(experiment)
     days = _counted_days(experiment, now)
     if days is None:
         return Refreshed(0, None)

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from catalog.models import DailySales
-from experiments.models import UnitDay, UnitState
+from experiments.models import PriceExperiment, UnitDay, UnitState
 from experiments.selectors.readouts import readout_for
 from experiments.services.arm_days import recompute_arm_days
 from experiments.services.refresh_experiment_facts import refresh_experiment_facts
@@ -179,5 +179,34 @@ def test_two_refreshes_at_once_count_once():
     assert len(seen) == 1
     kept = arm_days(trial)
     assert kept["control", "profit", 0][1:3] == (1, 12)
+    recompute_arm_days(experiment=trial)
+    assert arm_days(trial) == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_waits_while_the_sums_are_rebuilt():
+    first, second = make_listing(), make_listing()
+    trial = trial_of(first, second)
+    sell(first, 0, 3)
+    refresh(trial)
+    sell(first, 0, 4)
+    seen = []
+
+    def other():
+        try:
+            seen.append(refresh(trial).changed)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        PriceExperiment.objects.select_for_update().get(pk=trial.pk)  # as a rebuild begins
+        thread = threading.Thread(target=other)
+        thread.start()
+        wait_until_somebody_waits()
+        recompute_arm_days(experiment=trial)
+    thread.join(20)
+    assert seen == [1]
+    kept = arm_days(trial)
+    assert kept["control", "profit", 0][1:3] == (1, 16)
     recompute_arm_days(experiment=trial)
     assert arm_days(trial) == kept
