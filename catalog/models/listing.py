@@ -26,6 +26,11 @@ class PriceSource(models.TextChoices):
         return self in {PriceSource.OPTIMIZER, PriceSource.BANDIT, PriceSource.EXPERIMENT, PriceSource.MARKDOWN}
 
     @property
+    def is_asked_for(self) -> bool:
+        """Whether who hands it to the gate chose it, and so may not approve it: an experiment's winner too."""
+        return not self.is_automatic or self == PriceSource.EXPERIMENT
+
+    @property
     def is_personal(self) -> bool:
         """Whether somebody at the shop set this very price: of the hard rules, only the loss floor stops it."""
         return self in {PriceSource.LIST_PRICE, PriceSource.OVERRIDE, PriceSource.PROMOTION}

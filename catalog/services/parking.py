@@ -99,7 +99,7 @@ def park_risky_prices(
                 explanation=proposals[row.pk].explanation,
                 run_id=run_id,
                 reason=reason,
-                requested_by=None if source.is_automatic else author,
+                requested_by=author if source.is_asked_for else None,
                 requested_at=now,
                 risks=risks[row.pk].words,
                 change=risks[row.pk].change,

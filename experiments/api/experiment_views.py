@@ -167,11 +167,12 @@ class StartView(StepView):
         """Draw the units and serve the arms through the gate. What is above its approval policy a second person starts:
         a key does so for its owner."""
         by, person = caller(request)
+        starter = person if person is not None and _may_start(person) else None
         seen = _seen(request)
         return self.take(
             request,
             code,
-            lambda pk: start_experiment(experiment=pk, by=by, person=person, seen=seen, now=timezone.now()),
+            lambda pk: start_experiment(experiment=pk, by=by, person=starter, seen=seen, now=timezone.now()),
         )
 
 
@@ -232,11 +233,14 @@ class DecideView(StepView):
 
 
 def caller(request: Request) -> tuple[str, User | None]:
-    """Return who acts, in words, and the person, where there is one who may run experiments."""
+    """Return who acts, in words, and the person, where there is one: a key acts for its owner, who answers for it."""
     person, door = who_calls(request)
-    if person is None:
-        return door, None
-    return person.get_username(), person if person.is_active and person.has_perm(MAY_START) else None
+    return (door, None) if person is None else (person.get_username(), person)
+
+
+def _may_start(person: User) -> bool:
+    """Tell whether a person counts as the second one, for whom a key may start an experiment."""
+    return person.is_active and person.has_perm(MAY_START)
 
 
 def _taken(code: str, step: Callable[[int], Any]) -> Response:

@@ -21,6 +21,7 @@ from catalog.models import (
 )
 from catalog.models.listing import PriceSource
 from catalog.services.kill_switches import flip_kill_switch
+from catalog.services.price_approvals import OwnRequest, approve_price
 from experiments.models import ExperimentArm, ExperimentUnit, HoldoutListing, PriceExperiment
 from experiments.selectors.ladders import price_ladders
 from experiments.services.decide_experiment import decide_experiment, promote_arm
@@ -336,6 +337,21 @@ def test_a_winner_above_the_approval_policy_waits_for_a_second_person():
     ApprovalPolicy.objects.create(max_change=Decimal("0.01"))
     done = promote_arm(experiment=row.pk, arm="dearer", by="cas", now=now())
     assert len(done.report.waiting) == 24 and PriceApproval.objects.filter(status="waiting").count() == 24
+
+
+def test_whoever_promotes_a_winner_does_not_approve_its_prices():
+    make_shop()
+    row = stopped()
+    ApprovalPolicy.objects.create(max_change=Decimal("0.01"))
+    ann, bob = (User.objects.create_superuser(name) for name in ("ann", "bob"))
+    promote_arm(experiment=row.pk, arm="dearer", by="ann", person=ann, now=now())
+    waiting = PriceApproval.objects.filter(status="waiting").first()
+    assert waiting.requested_by == ann
+    with pytest.raises(OwnRequest):
+        approve_price(approval_id=waiting.pk, by=ann, now=now())
+    assert not approve_price(approval_id=waiting.pk, by=bob, now=now()).refused
+    change = PriceChange.objects.get()
+    assert (change.author, change.approved_by, change.price) == (ann, bob, Decimal("10.50"))
 
 
 def test_a_stop_that_fails_half_way_changed_nothing(monkeypatch):

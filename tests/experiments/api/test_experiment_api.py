@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from rest_framework.test import APIClient
 
-from catalog.models import ApiKey, ApprovalPolicy, Listing, PriceChange
+from catalog.models import ApiKey, ApprovalPolicy, Listing, PriceApproval, PriceChange
 from experiments.models import PriceExperiment
 from pricing_site.roles import set_up_roles
 from tests.experiments.shop import make_draft, make_shop
@@ -186,6 +186,16 @@ def test_above_the_policy_the_owner_of_another_key_starts_it():
     assert step(make_api_client(), "start").status_code == 403  # a key of nobody
     answer = step(bob, "start")
     assert answer.status_code == 200 and answer.json()["started_by"] == "bob"
+
+
+def test_a_key_promotes_for_its_owner_who_cannot_approve_the_prices_even_without_the_permission(client):
+    running(client)
+    step(client, "stop", {"reason": "x"})
+    ApprovalPolicy.objects.create(max_change="0.01")
+    caller = client_of("ann")
+    User.objects.get(username="ann").groups.clear()
+    assert step(caller, "decide", {"decision": "promoted", "arm": "dearer"}).json()["prices"]["waiting"] == 24
+    assert set(PriceApproval.objects.values_list("requested_by__username", flat=True)) == {"ann"}
 
 
 def test_a_key_without_the_scope_is_refused():
