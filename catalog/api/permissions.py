@@ -13,6 +13,8 @@ PERMISSION_OF_SCOPE = {
     Scope.OVERRIDES_WRITE: "catalog.add_priceoverride",
     Scope.KILL_SWITCH_WRITE: "catalog.add_killswitch",
     Scope.DECISIONS_WRITE: "experiments.add_pricingdecision",
+    Scope.EXPERIMENTS_READ: "experiments.view_priceexperiment",
+    Scope.EXPERIMENTS_WRITE: "experiments.change_priceexperiment",
     Scope.APPROVALS_WRITE: "catalog.change_priceapproval",
 }
 

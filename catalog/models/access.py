@@ -19,6 +19,8 @@ class Scope(models.TextChoices):
     OVERRIDES_WRITE = "overrides:write", "schedule overrides and promotions, cancel and read them"
     KILL_SWITCH_WRITE = "kill-switch:write", "flip and lift kill switches"
     DECISIONS_WRITE = "decisions:write", "have the bandit decide prices, and report outcomes"
+    EXPERIMENTS_READ = "experiments:read", "read price experiments and what they say"
+    EXPERIMENTS_WRITE = "experiments:write", "draft, start, stop and decide price experiments"
     APPROVALS_WRITE = "approvals:write", "approve and reject prices that wait, as the key's owner"
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +20,7 @@ from rest_framework.views import APIView
 from catalog.api.idempotency import answer_once
 from catalog.api.kill_switch_views import who_calls
 from catalog.api.pagination import ByPrimaryKey
+from catalog.api.permissions import PERMISSION_OF_SCOPE
 from catalog.api.problems import Problem
 from catalog.gate import PublishReport
 from catalog.models.access import Scope
@@ -50,7 +52,7 @@ IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="ETag of the experiment that was looked at."
 )
 STATUS = OpenApiParameter("status", str, enum=PriceExperiment.Status.values, description="Only those in this state.")
-MAY_START = "experiments.change_priceexperiment"
+MAY_START = PERMISSION_OF_SCOPE[Scope.EXPERIMENTS_WRITE]
 
 
 class NewestFirst(ByPrimaryKey):
@@ -58,9 +60,12 @@ class NewestFirst(ByPrimaryKey):
 
 
 class ExperimentListView(GenericAPIView[Any]):
-    required_scope = Scope.RUNS_WRITE
     serializer_class = ExperimentSerializer
     pagination_class = NewestFirst
+
+    @property
+    def required_scope(self) -> Scope:
+        return Scope.EXPERIMENTS_READ if self.request.method in SAFE_METHODS else Scope.EXPERIMENTS_WRITE
 
     def get_queryset(self) -> Any:
         status = self.request.query_params.get("status")
@@ -103,7 +108,7 @@ class ExperimentListView(GenericAPIView[Any]):
 
 
 class ExperimentView(APIView):
-    required_scope = Scope.RUNS_WRITE
+    required_scope = Scope.EXPERIMENTS_READ
 
     @extend_schema(operation_id="experiment", responses=OneExperimentSerializer, tags=TAGS)
     def get(self, request: Request, code: str) -> Response:
@@ -114,7 +119,7 @@ class ExperimentView(APIView):
 class StepView(APIView):
     """One step of an experiment's life; a retry under the same Idempotency-Key takes it once."""
 
-    required_scope = Scope.RUNS_WRITE
+    required_scope = Scope.EXPERIMENTS_WRITE
 
     def take(self, request: Request, code: str, step: Callable[[int], Any]) -> Response:
         try:

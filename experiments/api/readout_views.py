@@ -18,7 +18,7 @@ from experiments.selectors.readouts import ExperimentReadout, readout_for
 
 
 class ReadoutView(APIView):
-    required_scope = Scope.RUNS_WRITE
+    required_scope = Scope.EXPERIMENTS_READ
 
     @extend_schema(
         operation_id="experiment_readout",
@@ -35,7 +35,7 @@ class ReadoutView(APIView):
 
 
 class ReadoutFileView(APIView):
-    required_scope = Scope.RUNS_WRITE
+    required_scope = Scope.EXPERIMENTS_READ
 
     @extend_schema(
         operation_id="experiment_readout_file",

@@ -1,7 +1,7 @@
 """The doors for price experiments: one request a step, told once, and refused in words."""
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from rest_framework.test import APIClient
 
 from catalog.models import ApiKey, ApprovalPolicy, Listing, PriceApproval, PriceChange
@@ -51,7 +51,8 @@ def client_of(name):
     person = User.objects.create_user(name)
     person.groups.set([Group.objects.get(name="manager")])
     caller = APIClient()
-    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {ApiKey.issue(name=name, scopes=['runs:write'], owner=person)[1]}")
+    scopes = ["experiments:read", "experiments:write"]
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {ApiKey.issue(name=name, scopes=scopes, owner=person)[1]}")
     return caller
 
 
@@ -198,8 +199,47 @@ def test_a_key_promotes_for_its_owner_who_cannot_approve_the_prices_even_without
     assert set(PriceApproval.objects.values_list("requested_by__username", flat=True)) == {"ann"}
 
 
-def test_a_key_without_the_scope_is_refused():
+STEPS = ("plan", "submit", "start", "stop", "withdraw", "decide")
+READ = ("", "/spring", "/spring/readout", "/spring/readout.html")
+
+
+@pytest.mark.parametrize("scope", ["prices:read", "runs:write", "experiments:read"])
+def test_a_key_without_the_scope_is_refused(scope):
+    make_draft()
     caller = APIClient()
-    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key('prices:read')}")
-    assert caller.get(URL).status_code == 403
-    assert draft(caller).status_code == 403
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key(scope)}")
+    reads = [200] * 4 if scope == "experiments:read" else [403] * 4
+    assert [caller.get(f"{URL}{path}").status_code for path in READ] == reads
+    assert draft(caller, code="other").status_code == 403
+    assert {step(caller, name).status_code for name in STEPS} == {403}
+
+
+@pytest.mark.parametrize(
+    ("permissions", "reads", "writes"),
+    [
+        (["add_optimizationrun"], 403, 403),
+        (["view_priceexperiment"], 200, 403),
+        (["view_priceexperiment", "change_priceexperiment"], 200, 201),
+    ],
+)
+def test_a_person_needs_the_permissions_that_the_admin_asks_for(permissions, reads, writes):
+    make_draft()
+    person = User.objects.create_user("ann")
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    caller = APIClient()
+    caller.force_login(person)
+    assert {caller.get(f"{URL}{path}").status_code for path in READ} == {reads}
+    assert draft(caller, code="other").status_code == writes
+    assert (step(caller, "withdraw", {"reason": "x"}).status_code == 200) == (writes == 201)
+
+
+def test_every_role_that_may_in_the_admin_may_here_and_no_other():
+    set_up_roles()
+    make_draft()
+    for role, writes in (("viewer", 403), ("analyst", 403), ("manager", 201)):
+        person = User.objects.create_user(role)
+        person.groups.set([Group.objects.get(name=role)])
+        caller = APIClient()
+        caller.force_login(person)
+        assert caller.get(URL).status_code == 200
+        assert draft(caller, code=role).status_code == writes
