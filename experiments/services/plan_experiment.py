@@ -12,10 +12,13 @@ from django.db import transaction
 from catalog.arms import SHARES
 from catalog.plain_words import refusal_words
 from experiments.models import ExperimentArm, PriceExperiment
+from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.services.draw_units import Design, Draw, Matching, draw_units
 from experiments.services.foresee import Foresight, foresee_interference, foresee_precision
 from experiments.services.lifecycle import Status, locked_experiment
 from experiments.stats.designs.matched_pairs import standardised_differences
+
+Metric = PriceExperiment.Metric
 
 PLAN_VERSION: Final = 1
 SKUS_TOLD: Final = 20
@@ -91,6 +94,19 @@ def _faults(experiment: PriceExperiment, arms: Sequence[ExperimentArm]) -> list[
         faults.append(
             "Prices by visitor are off: the storefront draws arms by SKU, region or time slot. Choose one of those."
         )
+    return faults + _unreadable(experiment)
+
+
+def _unreadable(experiment: PriceExperiment) -> list[str]:
+    """Return which metrics the design's facts will never tell: a plan cannot change once it is registered."""
+    if experiment.design not in READ_FROM_SALES:
+        return []
+    cure = "daily sales, from which this design is read, do not tell orders. Choose another, or regions or time slots."
+    faults = []
+    if experiment.metric == Metric.REVENUE_PER_ORDER:
+        faults.append(f"Revenue per order cannot be the primary metric: {cure}")
+    if experiment.guardrails.filter(metric=Metric.REVENUE_PER_ORDER).exists():
+        faults.append(f"Revenue per order cannot be a guardrail: {cure}")
     return faults
 
 

@@ -142,6 +142,26 @@ def test_prices_by_visitor_are_off():
     assert found["problems"][0].startswith("Prices by visitor are off")
 
 
+ORDERS = {"metric": "revenue_per_order", "tolerated_loss": Decimal("0.1")}
+
+
+@pytest.mark.parametrize("design", [{}, {"design": "category", "matching": "none"}])
+def test_revenue_per_order_is_refused_where_daily_sales_are_read(design):
+    make_shop()
+    found = plan(make_draft(metric="revenue_per_order", guardrails=[ORDERS], **design))
+    assert [problem.split(":")[0] for problem in found["problems"]] == [
+        "Revenue per order cannot be the primary metric",
+        "Revenue per order cannot be a guardrail",
+    ]
+    sold = {"metric": "conversion", "tolerated_loss": Decimal("0.1")}
+    assert plan(make_draft("other", metric="units", guardrails=[sold], **design))["problems"] == []
+
+
+def test_revenue_per_order_is_read_where_events_tell_orders():
+    make_shop()
+    assert plan(make_draft(design="region", metric="revenue_per_order", guardrails=[ORDERS]))["problems"] == []
+
+
 def test_substitutes_in_other_arms_are_seen_and_categories_proposed(monkeypatch, settings):
     listings = make_shop(categories=6, products=6)
     pairs = [
