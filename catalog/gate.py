@@ -218,7 +218,7 @@ def checked_prices(
     floors = {row.pk: floor for row, floor in zip(facts.listings, _floors(facts, source), strict=True)}
     # An arm cannot wait for a second person: it is not tried, unless that person is the one who starts it.
     risky = {} if is_approved else risks_of(channel=channel, listings=facts.listings, prices=proposals, source=source)
-    refused = dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source)
+    refused = dict.fromkeys(risky, NEEDS_APPROVAL) | _refusals(facts, proposals, source, is_beside=True)
     if source.is_automatic:
         passing = {pk: price for pk, price in prices.items() if pk not in refused}
         refused |= check_groups(channel=channel, listings=facts.listings, prices=passing, source=source).refused
@@ -314,7 +314,9 @@ def _already_published(proposals: Sequence[Proposal]) -> set[int]:
     return {listing for listing, key in found if (listing, key) in decided}
 
 
-def _refusals(facts: PricingFacts[ListingRow], proposals: dict[int, Proposal], source: PriceSource) -> dict[int, str]:
+def _refusals(
+    facts: PricingFacts[ListingRow], proposals: dict[int, Proposal], source: PriceSource, *, is_beside: bool = False
+) -> dict[int, str]:
     exponent = facts.channel.currency_exponent
     prices = int_column([to_ticks(proposals[row.pk].price, exponent) for row in facts.listings])
     broken = violations_batch(prices, facts.limits, facts.facts)
@@ -331,7 +333,7 @@ def _refusals(facts: PricingFacts[ListingRow], proposals: dict[int, Proposal], s
     if not source.is_automatic:
         return refused
     decisions = ((row, _deciders(proposals[row.pk], source)) for row in facts.listings)
-    refused = measured_listings(listing_ids=[row.pk for row in facts.listings], source=source) | refused
+    refused = measured_listings(listing_ids=[row.pk for row in facts.listings], is_beside=is_beside) | refused
     return refused | killed_listings(channel_id=facts.channel.pk, decisions=decisions)
 
 

@@ -7,7 +7,6 @@ from django.urls import reverse
 from catalog.admin.cells import admin_url
 from catalog.admin.formatting import local_moment, moment, money
 from catalog.models import Listing, PriceApproval, PriceOverride
-from catalog.models.listing import PriceSource
 from catalog.models.price_override import OverrideStatus
 from catalog.selectors.overrides import live_overrides
 from catalog.services.measured import HELD_OUT, measured_listings
@@ -45,7 +44,7 @@ def _markdown(listing: Listing) -> Iterator[Note]:
 
 
 def _measured(listing: Listing) -> Iterator[Note]:
-    why = measured_listings(listing_ids=[listing.pk], source=PriceSource.OPTIMIZER).get(listing.pk)
+    why = measured_listings(listing_ids=[listing.pk]).get(listing.pk)
     if why == HELD_OUT:
         yield "It is held out: nothing automatic changes this price.", admin_url("experiments_holdoutpolicy_changelist")
     elif why:

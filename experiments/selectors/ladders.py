@@ -51,7 +51,7 @@ def price_ladders(*, channel: str, skus: Collection[str], now: datetime) -> dict
     facts = pricing_facts(channel=first.channel, listings=listings, now=now)
     floors = hard_floor_ticks(facts.limits, facts.facts)
     switches = switches_on()
-    measured = measured_listings(listing_ids=[row.pk for row in facts.listings], source=PriceSource.BANDIT)
+    measured = measured_listings(listing_ids=[row.pk for row in facts.listings])
     ladders = zip(facts.listings, _clamped_steps(facts), floors.tolist(), strict=True)
     found = [_ladder(row, prices, floor, switches, measured) for row, prices, floor in ladders]
     return {each.listing.product.sku: each for each in _admitted(first.channel, found)}

@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from catalog.copying import copy_rows
 from catalog.guardrails import MISSING, RULE_LABELS
 from catalog.models import Listing
-from catalog.models.listing import PriceSource
 from catalog.money import from_ticks
 from catalog.selectors.listing_rows import PricedListing, listing_rows
 from catalog.selectors.pricing_facts import PricingFacts, pricing_facts
@@ -44,7 +43,7 @@ def recommend(*, run: OptimizationRun, first_pk: int, last_pk: int, now: datetim
     result = optimize_ticks(inputs, run.objective, device=device)
     revenue_sd = revenue_change_sd(inputs, result.price_ticks, device) if what_if else None
     decision = ChunkDecision(run, facts, estimates, columns(inputs), columns(result), what_if, revenue_sd)
-    measured = measured_listings(listing_ids=[row.pk for row in facts.listings], source=PriceSource.OPTIMIZER)
+    measured = measured_listings(listing_ids=[row.pk for row in facts.listings])
     rows = [
         _recommendation(decision, index)
         if listing.pk not in measured

@@ -325,6 +325,16 @@ def test_where_another_price_came_into_force_the_winner_is_refused():
     assert len(done.report.published) == 23
 
 
+def test_while_another_experiment_runs_on_the_listings_no_winner_is_promoted_there():
+    listings = make_shop()
+    row = stopped()
+    other = running(code="summer", category=listings[0].product.category)
+    tried = set(ExperimentUnit.objects.filter(experiment=other).values_list("listing", flat=True))
+    done = promote_arm(experiment=row.pk, arm="dearer", by="cas", now=now())
+    assert len(tried) == 6 and done.report.refused == dict.fromkeys(tried, "in_experiment")
+    assert len(done.report.published) == 18
+
+
 def test_the_control_is_kept_and_not_promoted():
     make_shop()
     with pytest.raises(CannotRun, match="in force already"):
