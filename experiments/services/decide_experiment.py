@@ -1,5 +1,6 @@
 """Decide a stopped experiment: the prices in force stay, or an arm's prices become them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from django.db import IntegrityError, transaction
 from catalog.gate import Proposal, PublishReport, publish_prices
 from catalog.models.listing import PriceSource
 from catalog.money import from_ticks, to_ticks
+from catalog.plain_words import refusal_words
 from catalog.services.kill_check import is_kill_switch
 from experiments.models import ExperimentArm, ExperimentUnit, PriceExperiment
 from experiments.services.lifecycle import CannotRun, Status, locked_experiment
@@ -53,7 +55,8 @@ def promote_arm(*, experiment: int, arm: str, by: str, now: datetime, person: Us
     Raises:
         PriceExperiment.DoesNotExist, ExperimentArm.DoesNotExist: there is none.
         WrongState: it was not stopped, or another decision was taken.
-        CannotRun: the arm is the control, whose prices are in force: decide `kept` instead.
+        CannotRun: the arm is the control, whose prices are in force: decide `kept` instead; or the gate refused every
+            price, each reason with its count.
     """
     try:
         return _promote(experiment, arm, by, now, person)
@@ -81,10 +84,23 @@ def _promote(experiment: int, name: str, by: str, now: datetime, person: User | 
         reason=f"Arm {arm.name} of experiment {row.name}"[:300],
     )
     if row.status == Status.STOPPED:
+        if not (report.published or report.already_published or report.unchanged or report.waiting):
+            raise CannotRun(_why_nothing(report))
         row.status, row.decision, row.decided_at, row.decided_by = Status.DECIDED, Decision.PROMOTED, now, by
         row.promoted_arm = arm
         row.save(update_fields=["status", "decision", "decided_at", "decided_by", "promoted_arm"])
     return Promotion(row, report)
+
+
+def _why_nothing(report: PublishReport) -> list[str]:
+    """Return why an arm was not promoted at all, the commonest reason first, and the cure."""
+    counted = Counter(report.refused.values()).most_common()
+    reasons = [f"{count:,} refused: {refusal_words(reason)}." for reason, count in counted]
+    return [
+        "Nothing was published, and the experiment stays stopped.",
+        *(reasons or ["None of its listings has a price to start from."]),
+        "Mend that and promote it again, or decide that the prices in force are kept.",
+    ]
 
 
 def _proposal(row: PriceExperiment, arm: ExperimentArm, unit: ExperimentUnit) -> Proposal:

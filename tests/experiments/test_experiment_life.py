@@ -20,7 +20,7 @@ from catalog.models import (
     ServedExperiment,
 )
 from catalog.models.listing import PriceSource
-from catalog.services.kill_switches import flip_kill_switch
+from catalog.services.kill_switches import flip_kill_switch, lift_kill_switch
 from catalog.services.price_approvals import OwnRequest, approve_price
 from experiments.models import ExperimentArm, ExperimentUnit, HoldoutListing, PriceExperiment
 from experiments.selectors.ladders import price_ladders
@@ -333,6 +333,19 @@ def test_while_another_experiment_runs_on_the_listings_no_winner_is_promoted_the
     done = promote_arm(experiment=row.pk, arm="dearer", by="cas", now=now())
     assert len(tried) == 6 and done.report.refused == dict.fromkeys(tried, "in_experiment")
     assert len(done.report.published) == 18
+
+
+def test_a_promotion_of_which_nothing_passes_leaves_it_stopped_until_something_does():
+    make_shop()
+    row = stopped()
+    switch, _ = flip_kill_switch(reason="Odd prices", through="test", now=now(), model="experiment")
+    with pytest.raises(CannotRun, match=r"Nothing was published.* 24 refused: .*kill"):
+        promote_arm(experiment=row.pk, arm="dearer", by="cas", now=now())
+    row.refresh_from_db()
+    assert (row.status, row.decision, row.decided_at) == ("stopped", "", None)
+    lift_kill_switch(switch_id=switch.pk, reason="Mended", through="test", now=now())
+    done = promote_arm(experiment=row.pk, arm="dearer", by="cas", now=now())
+    assert len(done.report.published) == 24 and done.experiment.status == "decided"
 
 
 def test_the_control_is_kept_and_not_promoted():

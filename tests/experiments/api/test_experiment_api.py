@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from rest_framework.test import APIClient
 
-from catalog.models import ApiKey, ApprovalPolicy, Listing, PriceApproval, PriceChange
+from catalog.models import ApiKey, ApprovalPolicy, Listing, PriceApproval, PriceChange, Product
 from experiments.models import PriceExperiment
 from pricing_site.roles import set_up_roles
 from tests.experiments.shop import make_draft, make_shop
@@ -104,6 +104,16 @@ def test_a_retried_promotion_publishes_once(client):
     body, key = {"decision": "promoted", "arm": "dearer"}, {"Idempotency-Key": "k1"}
     answers = [step(client, "decide", body, **key).json() for _ in range(2)]
     assert answers[0] == answers[1] and PriceChange.objects.count() == 24
+
+
+def test_a_promotion_of_which_nothing_passes_is_a_conflict_with_the_reasons(client):
+    running(client)
+    step(client, "stop", {"reason": "x"})
+    Product.objects.update(is_active=False)
+    answer = step(client, "decide", {"decision": "promoted", "arm": "dearer"})
+    assert answer.status_code == 409 and answer.json()["problems"][1].startswith("24 refused: ")
+    assert client.get(f"{URL}/spring").json()["status"] == "stopped"
+    assert step(client, "decide", {"decision": "kept"}).json()["decision"] == "kept"
 
 
 def test_a_step_in_the_wrong_state_is_a_conflict(client):
