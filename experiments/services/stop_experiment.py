@@ -13,7 +13,8 @@ from experiments.services.lifecycle import Status, locked_experiment
 def stop_experiment(*, experiment: int, by: str, reason: str, now: datetime) -> PriceExperiment:
     """Stop a running experiment, and serve the prices in force again from the commit on.
 
-    A person calls it, or the watch over guardrail metrics; of two at once the first one wins.
+    A person calls it, or the watch where a guardrail metric is surely hurt or an arm sells below cost; at its horizon
+    it runs on. Of two at once the first one wins.
 
     Raises:
         PriceExperiment.DoesNotExist: there is none.

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from catalog.models import DailySales, ServedExperiment
+from catalog.models import DailySales, Listing, ServedExperiment
+from catalog.models.listing import PriceSource
 from catalog.services.arms import Arm, serve_arms
 from experiments import tasks
 from experiments.models import PriceExperiment, ReadoutEntry, UnitDay
@@ -13,7 +14,7 @@ from experiments.selectors.winsor_caps import winsor_caps_before
 from experiments.services import watch_experiment as module
 from experiments.services.watch_experiment import watch_experiment
 from tests.experiments.trials import STARTED, after, make_trial
-from tests.factories import make_listing
+from tests.factories import make_listing, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,28 @@ def test_it_stops_also_where_a_crash_came_between_the_entry_and_the_stop(hurt, m
 
 def test_without_harm_it_runs_on(hurt):
     DailySales.objects.filter(day__gte=STARTED.date()).update(units=20, revenue=200)
+    watch_experiment(experiment=hurt, now=after(10, hours=1))
+    hurt.refresh_from_db()
+    assert hurt.status == "running"
+
+
+def test_a_cost_that_rises_above_an_arm_stops_it_and_the_reason_names_the_arm(hurt):
+    DailySales.objects.filter(day__gte=STARTED.date()).update(units=20, revenue=200)
+    cheap = ServedExperiment.objects.filter(arms__arm="b").order_by("listing_id").first().listing
+    Listing.objects.filter(pk=cheap.pk).update(unit_cost=Decimal("9.60"))
+    watch_experiment(experiment=hurt, now=after(10, hours=1))
+    hurt.refresh_from_db()
+    assert (hurt.status, hurt.stopped_by) == ("stopped", module.COST_WATCH)
+    assert hurt.stop_reason == f"Loss floor: arm b is below the unit cost of 1 listings ({cheap.product.sku})."
+    assert not ServedExperiment.objects.filter(ended_at=None).exists()
+
+
+def test_a_cost_that_rises_where_no_arm_is_served_or_below_every_arm_stops_nothing(hurt):
+    DailySales.objects.filter(day__gte=STARTED.date()).update(units=20, revenue=200)
+    cheap = ServedExperiment.objects.filter(arms__arm="b").order_by("listing_id").first().listing
+    publish(cheap, "12.00", source=PriceSource.OVERRIDE)
+    Listing.objects.filter(pk=cheap.pk).update(unit_cost=Decimal("9.60"))
+    Listing.objects.exclude(pk=cheap.pk).update(unit_cost=Decimal("9.50"))
     watch_experiment(experiment=hurt, now=after(10, hours=1))
     hurt.refresh_from_db()
     assert hurt.status == "running"
