@@ -22,8 +22,8 @@ def watch_experiment(*, experiment: PriceExperiment, now: datetime) -> Experimen
     """Refresh the facts, keep the day's read-out, and stop what sells below cost or surely hurts a guardrail.
 
     Costs come first: a loss does not wait for what is read. A boundary that was crossed for benefit, harm or futility
-    is said, and a person decides. Each step commits by itself and is done anew by the next call, so that a crash between
-    them is made good.
+    is said, and a person decides. Each step commits by itself and is done anew by the next call, so that a crash
+    between them is made good.
     """
     if experiment.status == Status.RUNNING and (loss := _loss(experiment, now)):
         _stop(experiment, COST_WATCH, loss, now)
