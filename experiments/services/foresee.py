@@ -51,9 +51,14 @@ Foresight = dict[str, Any]
 LearnedPairs = Callable[[Any], NDArray[Any] | None]
 
 
-def looks_cost(experiment: PriceExperiment) -> float:
-    """Return how many times more units the method's looks need than a single one at the end."""
-    alpha, power = float(experiment.alpha), float(experiment.power)
+def shared_alpha(experiment: PriceExperiment, arms: Sequence[ExperimentArm]) -> float:
+    """Return the alpha of one arm against the control: the read-out has the arms share the experiment's."""
+    return float(experiment.alpha) / max(len(arms) - 1, 1)
+
+
+def looks_cost(experiment: PriceExperiment, alpha: float) -> float:
+    """Return how many times more units the method's looks need than a single one at the end, at an arm's alpha."""
+    power = float(experiment.power)
     if experiment.method == Method.SPENDING:
         looks = min(max(experiment.horizon_days or 1, 1), MOST_LOOKS)
         family, parameter = FAMILIES[Spending(experiment.spending)]
@@ -68,9 +73,8 @@ def looks_cost(experiment: PriceExperiment) -> float:
 def foresee_precision(experiment: PriceExperiment, arms: Sequence[ExperimentArm], draw: Draw) -> Foresight:
     """Return power, detectable effect and days needed, or ``unknown``: why the history cannot say."""
     days = experiment.horizon_days or OPEN_HORIZON_DAYS
-    asked = Question(
-        float(experiment.minimum_effect), float(experiment.alpha), float(experiment.power), looks_cost(experiment)
-    )
+    alpha = shared_alpha(experiment, arms)
+    asked = Question(float(experiment.minimum_effect), alpha, float(experiment.power), looks_cost(experiment, alpha))
     try:
         error, found = _error(experiment, arms, draw)
     except ValueError as problem:

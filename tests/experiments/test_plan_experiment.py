@@ -1,5 +1,6 @@
 """Plans: who would get what, what it can find, and what speaks against it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,7 +11,11 @@ from django.utils import timezone
 from catalog.models import ApprovalPolicy, Category, DailySales, GuardrailPolicy, Listing, ServedExperiment
 from catalog.models.listing import PriceSource
 from experiments.models import ExperimentUnit, HoldoutListing
+from experiments.selectors.analysis_plans import analysis_plan
+from experiments.services import foresee
+from experiments.services.draw_units import draw_units
 from experiments.services.plan_experiment import plan_experiment
+from experiments.stats.designs.duration import Question, precision
 from tests.experiments.shop import ARMS, make_draft, make_shop
 from tests.factories import make_listing, publish
 
@@ -243,6 +248,27 @@ def test_three_arms_are_drawn_in_triples():
         {"name": "dearer", "share": 3_333, "price_change": Decimal("0.05")},
     ]
     assert [arm["listings"] for arm in plan(make_draft(arms=arms))["arms"]] == [8, 8, 8]
+
+
+@pytest.mark.parametrize("method", ["fixed", "spending", "always_valid"])
+def test_of_several_arms_each_is_planned_at_its_part_of_alpha_as_it_is_read(method):
+    make_shop()
+    arms = [
+        {"name": "control", "share": 3_334},
+        {"name": "cheaper", "share": 3_333, "price_change": Decimal("-0.05")},
+        {"name": "dearer", "share": 3_333, "price_change": Decimal("0.05")},
+    ]
+    draft = make_draft(arms=arms, method=method, alpha=Decimal("0.1"))
+    found = plan(draft)["precision"]
+    rows = list(draft.arms.order_by("position"))
+    read_at = replace(analysis_plan(draft, rows, "profit", []), comparisons=2).level
+    assert read_at == 0.05
+    draw = draw_units(experiment=draft, arms=rows, now=timezone.now(), is_preview=True)
+    error, _ = foresee._error(draft, rows, draw)
+    asked = Question(0.05, read_at, 0.8, found["looks_cost"])
+    assert found["power"] == pytest.approx(precision(error, asked, 28).power, abs=1e-4)
+    assert found["detectable_effect"] == pytest.approx(precision(error, asked, 28).detectable_effect, abs=1e-4)
+    assert found["looks_cost"] == plan(make_draft("two", method=method))["precision"]["looks_cost"]
 
 
 @pytest.mark.parametrize(
