@@ -113,7 +113,7 @@ class PriceExperiment(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="Its listings, and those of categories below it. Empty: every listing of the channel.",
+        help_text="Its listings only. Empty: every listing of the channel.",
     )
     design = models.CharField(max_length=16, choices=Design, default=Design.SKU)
     matching = models.CharField(max_length=8, choices=Matching, default=Matching.PAIRS)
