@@ -128,6 +128,11 @@ def _warnings(found: ExperimentReadout) -> list[str]:
             f"{number(found.without_cost)} units hold a listing without a cost, and are not read, nor are their "
             "partners in a pair: give the cost, and they count again from the start."
         )
+    if found.days_not_served:
+        warnings.append(
+            f"{number(found.days_not_served)} days of a listing had a person's price or a kill switch before its arm: "
+            "they count for the arm all the same, so that an effect looks smaller than it is."
+        )
     if found.leading and not found.leading.primary.valid_when_peeked:
         warnings.append("This way of reading keeps its error rate only where it is looked at once, at the horizon.")
     if found.experiment.stop_reason:

@@ -118,6 +118,9 @@ class ReadoutSerializer(serializers.Serializer[Any]):
     without_cost = serializers.IntegerField(
         help_text="Units that are not read, nor their partners in a pair: profit is measured and they have no cost."
     )
+    days_not_served = serializers.IntegerField(
+        help_text="Days of a listing on which a person's price or a kill switch came before its arm; they count for it."
+    )
     srm = SrmSerializer(allow_null=True)
     arms = ArmFiguresSerializer(many=True)
     comparisons = ComparisonSerializer(many=True)

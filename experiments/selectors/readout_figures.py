@@ -29,6 +29,7 @@ def figures_of(found: ExperimentReadout) -> dict[str, Any]:
         "remaining_days": _finite(found.leading.primary.remaining_days) if found.leading else None,
         "crossovers": found.crossovers,
         "without_cost": found.without_cost,
+        "days_not_served": found.days_not_served,
         "srm": _srm(found),
         "arms": [_arm(found, arm) for arm in found.all_arms],
         "comparisons": [_comparison(each) for each in found.arms],

@@ -9,6 +9,7 @@ import numpy as np
 from experiments.models import ExperimentArm, ExperimentEvent, GuardrailMetric, PriceExperiment
 from experiments.selectors.analysis_plans import analysis_plan, is_paired
 from experiments.selectors.arm_moments import Metric, measured_metrics
+from experiments.selectors.days_not_served import days_not_served
 from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.selectors.experiment_looks import (
     ArmSums,
@@ -57,6 +58,7 @@ class ExperimentReadout:
     """All that a page, an API or a stored entry says. ``arms``: none while no whole day is known of two arms.
 
     ``without_cost``: units that are left out, as profit is measured and a listing of theirs has no cost.
+    ``days_not_served``: days of a listing on which a person's price or a kill switch came before its arm.
     """
 
     experiment: PriceExperiment
@@ -71,6 +73,7 @@ class ExperimentReadout:
     totals: Mapping[int, ArmSums] = field(default_factory=dict)
     crossovers: int = 0
     without_cost: int = 0
+    days_not_served: int = 0
 
     @property
     def breached(self) -> list[str]:
@@ -154,6 +157,7 @@ def _read(
         totals={arm.pk: sums.of(arm.pk, next(iter(looks)), sums.days[-1]) for arm in arms},
         crossovers=_crossed(experiment),
         without_cost=units_without_cost(experiment),
+        days_not_served=days_not_served(experiment, day_of(experiment, number)),
     )
 
 

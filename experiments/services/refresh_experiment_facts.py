@@ -105,7 +105,8 @@ def refresh_experiment_facts(*, experiment: PriceExperiment, now: datetime) -> R
     kept. Where profit is measured, units without a cost have no facts until they have one. What was imported late or
     corrected changes its own units only; without news nothing is written.
 
-    One transaction. Waits for a rebuild of the sums, then locks the units that change in key order; two at once do the same, the second finds no news.
+    One transaction. Waits for a rebuild of the sums, then locks the units that change in key order; two at once do the
+    same, the second finds no news.
     """
     if experiment.design not in READ_FROM_SALES or experiment.started_at is None:
         return Refreshed(0, None)

@@ -7,10 +7,11 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from catalog.models.listing import PriceSource
 from experiments.services.record_readout import record_readout
 from tests.experiments.test_readouts import visitors
 from tests.experiments.trials import make_trial, store_facts
-from tests.factories import make_api_client, make_listing
+from tests.factories import make_api_client, make_listing, publish
 
 pytestmark = pytest.mark.django_db
 DAYS = 8
@@ -104,6 +105,19 @@ def test_units_without_a_cost_are_told(page, capsys):
     call_command("experiment_readout", "dear")
     assert "1 units hold a listing without a cost" in capsys.readouterr().out
     assert make_api_client().get("/api/v1/experiments/dear/readout").data["without_cost"] == 1
+
+
+def test_days_on_which_an_arm_was_not_served_are_told(page, capsys):
+    rows = [make_listing() for _ in range(4)]
+    units = [{"listing": row, "arm": at % 2} for at, row in enumerate(rows)]
+    trial = make_trial("sku", code="held", units=units, started_at=timezone.now() - timedelta(days=3))
+    known = [{"unit": f"sku:{row.pk}", "arm": at % 2, "days": {0: {"exposures": 1}}} for at, row in enumerate(rows)]
+    store_facts(trial, known)
+    publish(rows[1], "10.50", source=PriceSource.OVERRIDE, now=trial.started_at)
+    assert "1 days of a listing had a person&#x27;s price" in page(trial).content.decode()
+    call_command("experiment_readout", "held")
+    assert "days of a listing had a person's price" in " ".join(capsys.readouterr().out.split())
+    assert make_api_client().get("/api/v1/experiments/held/readout").data["days_not_served"] == 1
 
 
 def test_bad_input_ends_with_2_and_names_the_cure(trial, tmp_path):

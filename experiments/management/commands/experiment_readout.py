@@ -66,6 +66,10 @@ def shown(found: ExperimentReadout) -> Group:
         notes.append(f"{found.crossovers:,} events named another arm than their unit has: not counted.")
     if found.without_cost:
         notes.append(f"{found.without_cost:,} units hold a listing without a cost: not read, nor their partners.")
+    if found.days_not_served:
+        notes.append(
+            f"{found.days_not_served:,} days of a listing had a person's price or a kill switch before its arm."
+        )
     return Group(*lines, table, *map(Text, notes))
 
 
