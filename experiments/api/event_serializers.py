@@ -55,7 +55,8 @@ class OutcomeEventSerializer(EventSerializer):
         if (given := fields.pop("currency")) != currency:
             raise serializers.ValidationError({"currency": [f"The channel sells in {currency}, not in {given}."]})
         is_return = fields["units"] < 0 or fields["revenue"] < 0
-        return UnitEvent(Kind.OUTCOME, **{"orders": 0 if is_return else 1} | fields)
+        fields.setdefault("orders", 0 if is_return else 1)
+        return UnitEvent(Kind.OUTCOME, **fields)
 
 
 class ExposuresRequestSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0028_experiments_scopes'),
-        ('experiments', '0007_exact_facts'),
+        ('experiments', '0008_room_for_units'),
     ]
 
     operations = [

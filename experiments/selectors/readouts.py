@@ -97,8 +97,15 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
     looks = _looks(experiment, arms, sums, metrics, until)
     readable = [arm for arm in arms[1:] if looks[metrics[0]].get(arm.pk)]
     if not readable:
-        left_out = {"crossovers": _crossed(experiment), "without_cost": units_without_cost(experiment)}
-        return ExperimentReadout(experiment, at, "continue", _waiting(experiment), arms, **left_out)
+        return ExperimentReadout(
+            experiment,
+            at,
+            "continue",
+            _waiting(experiment),
+            arms,
+            crossovers=_crossed(experiment),
+            without_cost=units_without_cost(experiment),
+        )
     return _read(experiment, at, arms, readable, looks, sums)
 
 
