@@ -74,7 +74,7 @@ def test_from_a_draft_to_promoted_prices(manager, live_server):
     shown(manager, "[name=reason]").send_keys("Enough was seen")
     picture(manager, "experiment-stop")
     manager.find_element(By.ID, "confirm").click()
-    says(manager, "the prices in force are served again")
+    says(manager, "It is stopped")
     assert price_of(sku) == "10.00"
 
     shown(manager, "#promote-dearer").click()
