@@ -11,6 +11,7 @@ from catalog.arms import SHARES
 from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
 from experiments.services.lifecycle import Status, locked_experiment
 
+Method = PriceExperiment.Method
 USUAL_LAYER = "prices"
 
 
@@ -27,7 +28,8 @@ def draft_experiment(
     """Store a draft with its arms in the given order, the control first, and its guardrail metrics.
 
     Args:
-        fields: of `PriceExperiment`, without its layer.
+        fields: of `PriceExperiment`, without its layer. Where no method is named, alpha is spent up to the horizon;
+            without a horizon it is read always valid.
         layer: name of the layer; made where the channel has none of that name.
         arms: fields of each `ExperimentArm`, without position.
         guardrails: fields of each `GuardrailMetric`.
@@ -37,7 +39,8 @@ def draft_experiment(
     """
     require_arms(arms)
     row, _ = ExperimentLayer.objects.get_or_create(channel=fields["channel"], name=layer)
-    experiment = PriceExperiment(**fields, layer=row, created_at=now, created_by=by)
+    usual = Method.SPENDING if fields.get("horizon_days") else Method.ALWAYS_VALID
+    experiment = PriceExperiment(**{"method": usual} | dict(fields), layer=row, created_at=now, created_by=by)
     experiment.full_clean()
     experiment.save()
     _store("arms", [ExperimentArm(experiment=experiment, position=at, **arm) for at, arm in enumerate(arms)])

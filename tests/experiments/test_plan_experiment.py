@@ -279,7 +279,7 @@ def test_of_several_arms_each_is_planned_at_its_part_of_alpha_as_it_is_read(meth
         ({"arms": (ARMS[1], ARMS[0])}, "arms", "first one is the control"),
         ({"arms": (ARMS[0], {**ARMS[1], "price_change": 0})}, "arms", "changes no price"),
         ({"arms": (ARMS[0], {**ARMS[1], "name": "control"})}, "arms", "exists"),
-        ({"horizon_days": None}, "__all__", "need a horizon"),
+        ({"horizon_days": None, "method": "spending"}, "__all__", "need a horizon"),
         ({"minimum_effect": Decimal(0)}, "__all__", "must be above 0"),
         ({"design": "visitor"}, "__all__", "must be disclosed"),
         ({"guardrails": [{"metric": "cost", "tolerated_loss": Decimal("0.1")}]}, "guardrails", "not a valid choice"),
@@ -296,3 +296,9 @@ def test_listings_of_one_category_only():
     make_listing("ELSEWHERE")
     found = plan(make_draft(category=Category.objects.get(code="c1")))
     assert found["listings"] == 6
+
+
+def test_without_a_horizon_an_experiment_is_always_valid_unless_it_says_otherwise():
+    assert make_draft("planned").method == "spending"
+    assert make_draft("open", horizon_days=None).method == "always_valid"
+    assert make_draft("prior", horizon_days=None, method="bayesian").method == "bayesian"

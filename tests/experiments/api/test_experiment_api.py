@@ -151,7 +151,7 @@ def test_what_changed_since_it_was_looked_at_is_not_submitted(client):
         ({"arms": DRAFT["arms"][:1]}, "#/arms", "two or more"),
         ({"arms": [{"name": "control", "share": "many"}]}, "#/arms/0/share", "valid integer"),
         ({"horizon_days": 0}, "#/horizon_days", "greater than or equal to 1"),
-        ({"horizon_days": None}, "#", "need a horizon"),
+        ({"horizon_days": None, "method": "fixed"}, "#", "need a horizon"),
         ({"minimum_effect": "often"}, "#/minimum_effect", "valid number"),
         ({"guardrails": [{"metric": "cost", "tolerated_loss": "0.1"}]}, "#/guardrails/0/metric", "not a valid choice"),
     ],

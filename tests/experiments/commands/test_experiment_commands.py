@@ -102,7 +102,7 @@ def test_hold_out_draws_and_says(capsys):
         (["experiment_plan"], "give the code of a draft"),
         (["experiment_plan", "moon"], "No price experiment 'moon'"),
         (["experiment_plan", "new", "--change", "much"], "price_change: A valid number is required"),
-        (["experiment_plan", "new", "--change", "0.05"], "need a horizon"),
+        (["experiment_plan", "new", "--change", "0.05", "--method", "spending"], "need a horizon"),
         (["experiment_plan", "new", "--change", "0.05", "--channel", "moon"], "channel: no channel 'moon'"),
         (["experiment_plan", "known", "--change", "0.05", "--days", "9"], "code: .*already exists"),
         (["experiment_plan", "--file", "/nowhere.json"], "cannot be read"),
