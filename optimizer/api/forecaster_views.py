@@ -18,8 +18,8 @@ from catalog.api.pagination import ByPrimaryKey
 from catalog.api.problems import Problem
 from catalog.api.views import CHANNEL
 from catalog.models.access import Scope
-from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.api.forecast_serializers import ForecasterSerializer, PromoteForecasterSerializer
+from optimizer.api.of_channel import of_asked_channel
 from optimizer.api.views import IDEMPOTENCY_KEY
 from optimizer.models import DemandForecaster
 from optimizer.selectors.forecasts import forecasters
@@ -45,11 +45,7 @@ class ForecasterListView(ListAPIView[Any]):
     pagination_class = ByPrimaryKey
 
     def get_queryset(self) -> Any:
-        code = self.request.query_params.get("channel")
-        try:
-            return forecasters().filter(channel=channel_by_code(code)) if code else forecasters()
-        except UnknownChannel as error:
-            raise ValidationError({"channel": [str(error)]}) from error
+        return of_asked_channel(self.request, forecasters())
 
 
 class ForecasterView(APIView):

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,8 +18,8 @@ from catalog.api.pagination import ByPrimaryKey
 from catalog.api.problems import Problem
 from catalog.api.views import CHANNEL
 from catalog.models.access import Scope
-from catalog.selectors.channels import UnknownChannel, channel_by_code
 from optimizer.api.model_serializers import ModelSerializer
+from optimizer.api.of_channel import of_asked_channel
 from optimizer.api.views import IDEMPOTENCY_KEY
 from optimizer.models import ElasticityFit
 from optimizer.selectors.live_models import model_versions
@@ -45,11 +45,7 @@ class ModelListView(ListAPIView[Any]):
     pagination_class = ByPrimaryKey
 
     def get_queryset(self) -> Any:
-        code = self.request.query_params.get("channel")
-        try:
-            return model_versions().filter(channel=channel_by_code(code)) if code else model_versions()
-        except UnknownChannel as error:
-            raise ValidationError({"channel": [str(error)]}) from error
+        return of_asked_channel(self.request, model_versions())
 
 
 class ModelView(APIView):
