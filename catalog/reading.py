@@ -1,6 +1,7 @@
 """Read many rows as plain tuples, or as CSV: a fraction of the time of models."""
 
 from collections.abc import Mapping
+from itertools import starmap
 from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import EmptyResultSet
@@ -13,9 +14,12 @@ Row = TypeVar("Row", bound=NamedTuple)
 
 
 def read_rows(found: "QuerySet[Any, Any]", row: type[Row], columns: Mapping[str, str] | None = None) -> list[Row]:
-    """Return what a query finds as rows of a kind; ``columns``: the fields that are called otherwise in the models."""
-    names = [(columns or {}).get(name, name) for name in row._fields]
-    return list(map(row._make, read_tuples(found.values_list(*names))))
+    """Return what a query finds as rows of a kind; a field with a default is not read.
+
+    ``columns``: the fields that are called otherwise in the models.
+    """
+    names = [(columns or {}).get(name, name) for name in row._fields if name not in row._field_defaults]
+    return list(starmap(row, read_tuples(found.values_list(*names))))
 
 
 def read_tuples(rows: "QuerySet[Any, tuple[Any, ...]]") -> list[tuple[Any, ...]]:

@@ -21,17 +21,6 @@ class Estimate(NamedTuple):
     forecast: WeekAhead | None = None
 
 
-class _Stored(NamedTuple):
-    listing_id: int
-    reference_price: float
-    mean: float
-    sd: float
-    base_demand: float
-    log_demand_sd: float
-    informed: bool
-    note: str
-
-
 def estimates_of(*, fit: ElasticityFit, first_pk: int, last_pk: int) -> dict[int, Estimate]:
     """Return the estimates of a range of listings, by listing id.
 
@@ -39,7 +28,7 @@ def estimates_of(*, fit: ElasticityFit, first_pk: int, last_pk: int) -> dict[int
     answers to price, and how uncertain its level is, are always the fit's.
     """
     rows = ElasticityEstimate.objects.filter(fit=fit, listing_id__gte=first_pk, listing_id__lte=last_pk)
-    found = {row.listing_id: Estimate(*row) for row in read_rows(rows, _Stored)}
+    found = {row.listing_id: row for row in read_rows(rows, Estimate)}
     for listing_id, ahead in weeks_ahead(fit=fit, first_pk=first_pk, last_pk=last_pk).items():
         if listing_id in found:
             found[listing_id] = found[listing_id]._replace(
