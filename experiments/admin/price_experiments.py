@@ -1,8 +1,6 @@
-"""Price experiments: drafted, planned, submitted, started, stopped and decided here."""
+"""Price experiments: drafted here, and taken from step to step."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -15,20 +13,16 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from catalog.admin.base import PLAIN_DECIMALS, PricingModelAdmin
+from catalog.admin.base import PLAIN_DECIMALS
 from catalog.admin.cells import admin_url, sentence
 from catalog.admin.formatting import NOTHING, moment, number, percent
-from catalog.plain_words import refusal_words
+from experiments.admin.experiment_steps import GREEN, STEPS, Step, promote, who
 from experiments.admin.plan_panel import plan_panel
 from experiments.admin.readout import ReadoutPages
-from experiments.models import ExperimentArm, ExperimentLayer, GuardrailMetric, PriceExperiment
+from experiments.models import ExperimentArm, GuardrailMetric, PriceExperiment
 from experiments.selectors.price_experiments import price_experiments
-from experiments.services.decide_experiment import Promotion, decide_experiment, promote_arm
 from experiments.services.draft_experiment import require_arms, save_draft
 from experiments.services.lifecycle import CannotRun, NeedsSecondPerson, WrongState
-from experiments.services.plan_experiment import plan_experiment
-from experiments.services.start_experiment import start_experiment, submit_experiment, withdraw_experiment
-from experiments.services.stop_experiment import stop_experiment
 
 Status = PriceExperiment.Status
 Decision = PriceExperiment.Decision
@@ -46,118 +40,6 @@ FIRST_ARMS = [
     {"position": 0, "name": "control", "share": 5_000, "price_change": 0},
     {"position": 1, "name": "dearer", "share": 5_000, "price_change": "0.05"},
 ]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A button: from which states, what it is called, what is asked before, and what it does."""
-
-    states: tuple[Status, ...]
-    button: str
-    question: str
-    words: str
-    colour: str
-    take: Callable[[HttpRequest, PriceExperiment, str], str]
-    needs_reason: bool = False
-
-
-def _by(request: HttpRequest) -> str:
-    return request.user.get_username()
-
-
-def _plan(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    found = plan_experiment(experiment=row.pk, now=timezone.now()).plan or {}
-    return f"Planned: {number(found['listings'])} listings. Nothing is served."
-
-
-def _submit(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    submit_experiment(experiment=row.pk, by=_by(request), now=timezone.now())
-    return "The plan is registered: it cannot change any more."
-
-
-def _start(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    person: Any = request.user  # logged in: it is a User
-    started = start_experiment(experiment=row.pk, by=_by(request), person=person, now=timezone.now())
-    return f"It runs: {number((started.plan or {})['listings'])} listings are served through their arms."
-
-
-def _stop(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    stop_experiment(experiment=row.pk, by=_by(request), reason=reason, now=timezone.now())
-    return "It is stopped: the prices in force are served again."
-
-
-def _withdraw(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    withdraw_experiment(experiment=row.pk, by=_by(request), reason=reason, now=timezone.now())
-    return "It is withdrawn."
-
-
-def _keep(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    decide_experiment(experiment=row.pk, decision=Decision.KEPT, by=_by(request), now=timezone.now())
-    return "Decided: the prices in force stay."
-
-
-def _leave_open(request: HttpRequest, row: PriceExperiment, reason: str) -> str:
-    decide_experiment(experiment=row.pk, decision=Decision.INCONCLUSIVE, by=_by(request), now=timezone.now())
-    return "Decided: it could not be said."
-
-
-def _promote(request: HttpRequest, row: PriceExperiment, arm: str) -> str:
-    person: Any = request.user
-    return promotion_words(promote_arm(experiment=row.pk, arm=arm, by=_by(request), person=person, now=timezone.now()))
-
-
-def promotion_words(done: Promotion) -> str:
-    report = done.report
-    words = [f"{number(len(report.published))} prices published"]
-    if report.already_published:
-        words.append(f"{number(len(report.already_published))} were before")
-    if report.waiting:
-        words.append(f"{number(len(report.waiting))} wait for a second person")
-    counted = Counter(report.refused.values()).most_common()
-    words += [f"{number(count)} refused: {refusal_words(reason)}" for reason, count in counted]
-    return "; ".join(words) + "."
-
-
-GREEN, RED, GREY = "#15803d", "#b91c1c", "#4b5563"
-STEPS = {
-    "plan": Step((Status.DRAFT,), "Plan", "", "", GREY, _plan),
-    "submit": Step(
-        (Status.DRAFT,),
-        "Submit for review",
-        "Register this plan?",
-        "From then on neither the plan nor its arms and guardrail metrics can change.",
-        GREEN,
-        _submit,
-    ),
-    "start": Step(
-        (Status.REVIEW,),
-        "Start",
-        "Start it now?",
-        "Units are drawn anew as of now, and served through their arms at once, each checked by the publish gate.",
-        GREEN,
-        _start,
-    ),
-    "stop": Step(
-        (Status.RUNNING,),
-        "Stop",
-        "Stop it now?",
-        "The prices in force are served again at once. It cannot be started again.",
-        RED,
-        _stop,
-        needs_reason=True,
-    ),
-    "keep": Step((Status.STOPPED,), "Keep the prices", "Keep the prices in force?", "No price moves.", GREY, _keep),
-    "leave_open": Step((Status.STOPPED,), "Inconclusive", "Leave it undecided?", "No price moves.", GREY, _leave_open),
-    "withdraw": Step(
-        (Status.DRAFT, Status.REVIEW),
-        "Withdraw",
-        "Give it up?",
-        "It is kept, and never starts.",
-        RED,
-        _withdraw,
-        needs_reason=True,
-    ),
-}
 
 
 class ArmFormSet(forms.BaseInlineFormSet):
@@ -263,7 +145,7 @@ class PriceExperimentAdmin(ReadoutPages):
         return kwargs
 
     def save_model(self, request: HttpRequest, obj: PriceExperiment, form: Any, change: bool) -> None:
-        save_draft(experiment=obj, by=_by(request), now=timezone.now())
+        save_draft(experiment=obj, by=who(request), now=timezone.now())
 
     def get_urls(self) -> list[Any]:
         steps = [
@@ -332,10 +214,10 @@ class PriceExperimentAdmin(ReadoutPages):
         if arm not in {each.name for each in row.arms.all() if each.position}:
             raise Http404
         if request.method == "POST":
-            return self._take(request, row, lambda: _promote(request, row, arm))
+            return self._take(request, row, lambda: promote(request, row, arm))
         units = number(row.units.count())
         words = f"Its prices become the prices in force of {units} listings, through the publish gate."
-        step = Step((Status.STOPPED,), f"Promote {arm}", "", "", GREEN, _promote)
+        step = Step((Status.STOPPED,), f"Promote {arm}", "", "", GREEN, promote)
         return self._ask(request, row, f"Promote {arm}?", words, step)
 
     def _take(self, request: HttpRequest, row: PriceExperiment, take: Callable[[], str]) -> HttpResponse:
@@ -400,25 +282,3 @@ def _history(row: PriceExperiment) -> list[list[str]]:
         (decided, row.decided_at, row.decided_by, ""),
     ]
     return [[words, moment(at), by, why] for words, at, by, why in steps if at]
-
-
-@admin.register(ExperimentLayer)
-class ExperimentLayerAdmin(PricingModelAdmin):
-    list_display = ("name", "channel", "running_column")
-    list_select_related = ("channel",)
-    autocomplete_fields = ("channel",)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("experiments")
-
-    @display(description="Runs on its buckets")
-    def running_column(self, layer: ExperimentLayer) -> str:
-        taken = [
-            f"{row.name}: {number(row.first_bucket)} to {number(row.first_bucket + row.buckets - 1)}"
-            for row in layer.experiments.all()
-            if row.status == Status.RUNNING
-        ]
-        return "; ".join(taken) or "nothing"
