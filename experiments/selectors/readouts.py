@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.models import ExperimentArm, ExperimentEvent, GuardrailMetric, PriceExperiment
 from experiments.selectors.analysis_plans import analysis_plan, is_paired
-from experiments.selectors.arm_moments import Metric, measured_metrics
+from experiments.selectors.arm_moments import measured_metrics
 from experiments.selectors.days_not_served import days_not_served
 from experiments.selectors.experiment_arms import READ_FROM_SALES
 from experiments.selectors.experiment_looks import (
@@ -112,16 +112,14 @@ def readout_for(*, experiment: PriceExperiment, at: datetime) -> ExperimentReado
 def _looks(
     experiment: PriceExperiment, arms: Sequence[ExperimentArm], sums: SumsByDay, metrics: Sequence[str], until: date
 ) -> dict[str, Looks]:
-    """Return the looks at each arm by metric; none at a metric that the facts do not tell."""
-    is_from_sales = experiment.design in READ_FROM_SALES
-    told = [each for each in metrics if not (is_from_sales and each == Metric.REVENUE_PER_ORDER)]
+    """Return the looks at each arm by metric."""
     nothing: dict[str, Looks] = {metric: {} for metric in metrics}
     if not sums.days:
         return nothing
     paired = is_paired(experiment)
     if not paired and experiment.design != Design.SWITCHBACK:
-        return nothing | {metric: looks_from_sums(experiment, arms, sums, metric) for metric in told}
-    paths = unit_paths(experiment, told, until, sums.days[0]) if told else {}
+        return nothing | {metric: looks_from_sums(experiment, arms, sums, metric) for metric in metrics}
+    paths = unit_paths(experiment, metrics, until, sums.days[0])
     looks_of = paired_looks if paired else slot_looks
     return nothing | {metric: looks_of(own, arms, metric) for metric, own in paths.items()}
 
@@ -224,8 +222,6 @@ def _in_words(leading: ArmReadout, *, several: bool) -> str:
 def _waiting(experiment: PriceExperiment) -> str:
     if experiment.design not in READ_FROM_SALES:
         return "Too early to say: no whole day with exposures of two arms is known yet."
-    if experiment.metric == Metric.REVENUE_PER_ORDER:
-        return "It cannot be read: daily sales do not tell orders. Choose another primary metric."
     return "Too early to say: no sales of a whole day under its prices are known yet."
 
 
