@@ -1,4 +1,4 @@
-"""A small shop with a history of sales by day, and drafts of experiments on it."""
+"""A small shop with a history of sales by day, and experiments on it at each stage of their life."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -6,9 +6,12 @@ from decimal import Decimal
 import numpy as np
 from django.utils import timezone
 
+from catalog.gateway import served_prices
 from catalog.models import Category, DailySales, Listing
-from experiments.models import PriceExperiment
+from experiments.models import ExperimentUnit, PriceExperiment
 from experiments.services.draft_experiment import draft_experiment
+from experiments.services.start_experiment import start_experiment, submit_experiment
+from experiments.services.stop_experiment import stop_experiment
 from tests.factories import make_channel, make_listing
 
 ARMS = ({"name": "control", "share": 5_000}, {"name": "dearer", "share": 5_000, "price_change": Decimal("0.05")})
@@ -54,3 +57,30 @@ def make_draft(code="spring", *, arms=ARMS, guardrails=(), by="ann", **fields) -
         by=by,
         now=timezone.now(),
     )
+
+
+def now():
+    return timezone.now()
+
+
+def submitted(**fields):
+    draft = make_draft(**fields)
+    return submit_experiment(experiment=draft.pk, by="ann", now=now())
+
+
+def running(**fields):
+    return start_experiment(experiment=submitted(**fields).pk, by="bob", now=now())
+
+
+def stopped(**fields):
+    return stop_experiment(experiment=running(**fields).pk, by="bob", reason="Enough seen", now=now())
+
+
+def units_of(experiment, arm):
+    return list(
+        ExperimentUnit.objects.filter(experiment=experiment, arm__name=arm).values_list("listing_id", flat=True)
+    )
+
+
+def served(sku):
+    return served_prices(channel="web", skus=[sku])[sku]
