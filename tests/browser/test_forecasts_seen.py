@@ -5,7 +5,7 @@ from selenium.webdriver.support.select import Select
 
 from catalog.models import Listing
 from optimizer.models import TrainingJob
-from tests.browser.windows import picture, says, shown
+from tests.browser.windows import follow, picture, says, shown
 from tests.optimizer.forecasters import a_daily_shop, make_forecast, make_forecaster
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def test_asks_for_a_forecaster(manager, live_server, monkeypatch):
     Select(shown(manager, "#id_step")).select_by_value("week")
     Select(shown(manager, "#id_network")).select_by_value("lstm")
     picture(manager, "forecaster-form")
-    shown(manager, "#ask button[type=submit]").click()
+    follow(manager, shown(manager, "#ask button[type=submit]"))
     says(manager, "a forecaster of demand")
     job = TrainingJob.objects.get()
     assert sent == [job.pk] and (job.asked["step"], job.asked["network"]) == ("week", "lstm")

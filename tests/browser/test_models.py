@@ -8,7 +8,7 @@ from optimizer.engine import ElasticityConfig
 from optimizer.selectors.live_models import live_fit
 from optimizer.services.promote_fit import promote_fit
 from optimizer.tasks import run_training
-from tests.browser.windows import picture, says, shown
+from tests.browser.windows import follow, picture, says, shown
 from tests.factories import make_channel
 from tests.optimizer.test_model_registry import BAD, a_shop, fitted
 
@@ -25,7 +25,7 @@ def test_reads_how_a_model_was_judged_and_has_it_go_live(manager, live_server):
     says(manager, "passed")
     picture(manager, "models")
     manager.get(f"{live_server.url}/admin/optimizer/elasticityfit/{worse.pk}/change/")
-    shown(manager, "#promote").click()
+    follow(manager, shown(manager, "#promote"))
     says(manager, "stays out: its error of")
     picture(manager, "model-refused")
     manager.get(f"{live_server.url}/admin/optimizer/elasticityfit/{better.pk}/change/")
@@ -36,7 +36,7 @@ def test_reads_how_a_model_was_judged_and_has_it_go_live(manager, live_server):
     assert len(manager.find_elements("css selector", "#model-panel figure svg")) == 4
     picture(manager, "model-trust")
     manager.execute_script("window.scrollTo(0, 0)")
-    shown(manager, "#promote").click()
+    follow(manager, shown(manager, "#promote"))
     says(manager, f"{better} is live: the next run prices with it.")
     picture(manager, "model-live")
     assert live_fit(channel=make_channel()) == better
@@ -51,7 +51,7 @@ def test_has_demand_learned_anew_and_sees_what_came_of_it(manager, live_server, 
     picture(manager, "training-form")
     Select(shown(manager, "#id_channel")).select_by_visible_text("web")
     Select(shown(manager, "#id_method")).select_by_value("hierarchical")
-    shown(manager, "#ask button[type=submit]").click()
+    follow(manager, shown(manager, "#ask button[type=submit]"))
     says(manager, "the first model of its channel")
     live = live_fit(channel=make_channel())
     assert live.method == "hierarchical" and live.created_by.get_username() == "manager"

@@ -8,7 +8,7 @@ from selenium.webdriver.support.select import Select
 from catalog.gateway import served_prices
 from catalog.models import Listing, PriceChange
 from experiments.models import ExperimentUnit, PriceExperiment
-from tests.browser.windows import picture, says, shown
+from tests.browser.windows import follow, picture, says, shown
 from tests.experiments.shop import make_shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,8 +29,8 @@ def choose_channel(window):
 
 
 def press(window, button):
-    shown(window, f"#{button}").click()
-    shown(window, "#confirm").click()
+    follow(window, shown(window, f"#{button}"))
+    follow(window, shown(window, "#confirm"))
 
 
 def one_sku(arm):
@@ -52,10 +52,10 @@ def test_from_a_draft_to_promoted_prices(manager, live_server):
     Select(manager.find_element(By.NAME, "matching")).select_by_value("pairs")
     fill(manager, minimum_effect="0.05", horizon_days="28")
     picture(manager, "experiment-draft")
-    manager.find_element(By.NAME, "_continue").click()
+    follow(manager, manager.find_element(By.NAME, "_continue"))
 
     says(manager, "was added successfully")
-    shown(manager, "#plan").click()
+    follow(manager, shown(manager, "#plan"))
     says(manager, "Planned: 60 listings. Nothing is served.")
     says(manager, "Matched pairs", where="#experiment-panel")
     says(manager, "No substitutes were learned", where="#experiment-panel")
@@ -70,16 +70,16 @@ def test_from_a_draft_to_promoted_prices(manager, live_server):
     sku = one_sku("dearer")
     assert (price_of(sku), price_of(one_sku("control"))) == ("10.50", "10.00")
 
-    shown(manager, "#stop").click()
+    follow(manager, shown(manager, "#stop"))
     shown(manager, "[name=reason]").send_keys("Enough was seen")
     picture(manager, "experiment-stop")
-    manager.find_element(By.ID, "confirm").click()
+    follow(manager, manager.find_element(By.ID, "confirm"))
     says(manager, "It is stopped")
     assert price_of(sku) == "10.00"
 
-    shown(manager, "#promote-dearer").click()
+    follow(manager, shown(manager, "#promote-dearer"))
     says(manager, "60 listings, through the publish gate")
-    manager.find_element(By.ID, "confirm").click()
+    follow(manager, manager.find_element(By.ID, "confirm"))
     says(manager, "60 prices published.")
     picture(manager, "experiment-promoted")
     assert price_of(one_sku("control")) == "10.50" and PriceChange.objects.count() == 60

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import presence_of_element_located
+from selenium.webdriver.support.expected_conditions import presence_of_element_located, staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pricing_site.roles import set_up_roles
@@ -86,6 +86,13 @@ def wait(window: WebDriver) -> WebDriverWait:
 def shown(window: WebDriver, selector: str) -> WebElement:
     """Return the first element of a CSS selector once the page has it."""
     return wait(window).until(presence_of_element_located((By.CSS_SELECTOR, selector)))
+
+
+def follow(window: WebDriver, element: WebElement) -> None:
+    """Click what leads to another page, and wait until this one is gone: it may say what the next one will say."""
+    page = window.find_element(By.TAG_NAME, "html")
+    element.click()
+    wait(window).until(staleness_of(page))
 
 
 def says(window: WebDriver, text: str, *, where: str = "#main, body") -> None:
